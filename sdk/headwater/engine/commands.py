@@ -1,0 +1,135 @@
+"""What the engine asks of a backend. A backend holds no policy: it does these and reports events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headwater.engine.graph import Call, Container, Map, Node, Task, Test
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Run one attempt of a task, a container, or a block that is a unit."""
+
+    path: str
+    attempt: int
+    node: Node
+    body: Task | Container | Call
+    inputs: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Find out how many items a map has (`over` is zipped; unequal lengths are a `Failed`)."""
+
+    path: str
+    node: Node
+    over: Mapping[str, object]
+    inputs: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class StartItems:
+    """Run these items of a map; `attempt` is 1 for the first wave."""
+
+    path: str
+    node: Node
+    map: Map
+    ranges: tuple[tuple[int, int], ...]
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Put the outputs of a map's items together, in item order, the failures in their places."""
+
+    path: str
+    node: Node
+    map: Map
+    total: int
+    failed: Mapping[int, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Answer a question: a Python function called with `inputs`, or a test of `value`."""
+
+    path: str
+    question: Task | Test
+    inputs: Mapping[str, object]
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Look the node up in the cache: a hit is `Succeeded(cached=True)`, else `CacheMissed`."""
+
+    path: str
+    attempt: int
+    node: Node
+    inputs: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCached:
+    """The node that was looked up has ended: keep its outputs (None after a failure: keep nothing)."""
+
+    path: str
+    node: Node
+    outputs: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End what runs at this path; `attempt` 0 means whatever attempt (and all items of a map)."""
+
+    path: str
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Send `TimerFired(key)` after so many seconds."""
+
+    key: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClearTimer:
+    """The timer is not needed any more."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskApproval:
+    """A node waits for a person."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The run is over; nothing follows."""
+
+    phase: str
+
+
+Command = (
+    Start
+    | Measure
+    | StartItems
+    | Collect
+    | Decide
+    | Lookup
+    | StoreCached
+    | Cancel
+    | SetTimer
+    | ClearTimer
+    | AskApproval
+    | Finish
+)
