@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headwater.engine.events import Failure
 from headwater.engine.graph import Call, Container, Map, Node, Task, Test
 
 
@@ -30,6 +31,14 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemOf:
+    """An input of an item that the engine expanded: element `index` of `collection`, taken by the backend."""
+
+    collection: object
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class StartItems:
     """Run these items of a map; `attempt` is 1 for the first wave."""
 
@@ -42,13 +51,17 @@ class StartItems:
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Put the outputs of a map's items together, in item order, the failures in their places."""
+    """Put the outputs of a map's items together, in item order, the failures in their places.
+
+    `items` holds the outputs where the engine ran the items itself; otherwise the backend has kept them.
+    """
 
     path: str
     node: Node
     map: Map
     total: int
-    failed: Mapping[int, object]
+    failed: Mapping[int, Failure]
+    items: Mapping[int, Mapping[str, object]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,7 @@ class Decide:
     """Answer a question: a Python function called with `inputs`, or a test of `value`."""
 
     path: str
+    stage: str
     question: Task | Test
     inputs: Mapping[str, object]
     value: object = None

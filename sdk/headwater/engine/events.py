@@ -62,9 +62,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The answer to a `Decide` command: a condition, a `when`, or an iteration's `until`."""
+    """The answer to a `Decide` command; `stage` repeats the command's: condition, when, or until:PASS."""
 
     path: str
+    stage: str
     answer: bool
     at: float
 
@@ -94,6 +95,7 @@ class ItemsSucceeded:
     path: str
     ranges: tuple[tuple[int, int], ...]
     at: float
+    cached: int = 0
 
 
 @dataclass(frozen=True, slots=True)

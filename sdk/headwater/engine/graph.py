@@ -81,7 +81,13 @@ class Retry:
 
     limit: int = 0
     classes: frozenset[ErrorClass] = frozenset(
-        {ErrorClass.ERROR, ErrorClass.OOM, ErrorClass.TIMEOUT, ErrorClass.PREEMPTED, ErrorClass.INFRASTRUCTURE}
+        {
+            ErrorClass.ERROR,
+            ErrorClass.OOM,
+            ErrorClass.TIMEOUT,
+            ErrorClass.PREEMPTED,
+            ErrorClass.INFRASTRUCTURE,
+        }
     )
     explicit_classes: bool = False
     initial: float = 0.0
