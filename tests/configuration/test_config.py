@@ -124,7 +124,7 @@ def test_setting_anything_raises(folder: Path) -> None:
     (folder / "config.yml").write_text("a: {b: [1]}")
     config = Config()
     with pytest.raises(ConfigError, match="read-only"):
-        config["a"] = 1  # type: ignore[index]
+        config["a"] = 1
     with pytest.raises(ConfigError, match="read-only"):
         config.a = 1
     with pytest.raises(ConfigError, match="read-only"):
@@ -138,7 +138,7 @@ def test_setting_anything_raises(folder: Path) -> None:
     with pytest.raises(ConfigError, match="read-only"):
         config.a |= {"c": 1}
     with pytest.raises(ConfigError, match="read-only"):
-        del config["a"]  # type: ignore[attr-defined]
+        del config["a"]
     assert config.to_dict() == {"a": {"b": [1]}}
 
 
@@ -167,11 +167,12 @@ def test_read_only_values_compare_copy_travel_and_dump_as_ordinary_ones() -> Non
     assert section == {"a": {"b": [1, {"c": 2}]}}
     assert json.loads(json.dumps(section)) == section
     again = pickle.loads(pickle.dumps(section))
-    assert type(again) is ReadOnlyDict and type(again.a.b) is ReadOnlyList and again == section
+    assert (type(again), type(again.a.b)) == (ReadOnlyDict, ReadOnlyList)
+    assert again == section
     copied = copy.deepcopy(section)
     copied["a"]["b"].append(3)
-    assert type(copied) is dict and section.a.b == [1, {"c": 2}]
-    assert type(copy.copy(section)) is dict and type(copy.copy(section.a.b)) is list
+    assert (type(copied), type(copy.copy(section)), type(copy.copy(section.a.b))) == (dict, dict, list)
+    assert section.a.b == [1, {"c": 2}]
 
 
 def test_the_config_object_travels_as_a_name(folder: Path) -> None:

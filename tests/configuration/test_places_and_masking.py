@@ -81,9 +81,9 @@ def test_postgresql_has_roles_and_quotes_them() -> None:
     ],
 )
 def test_a_database_that_cannot_be_meant_is_refused(databases: Any, message: str) -> None:
-    with config.use({"databases": databases}), settings.use({"MAIN_DATABASE": "main"}):
-        with pytest.raises(ConfigError, match=message):
-            database_url()
+    settings_of_test = settings.use({"MAIN_DATABASE": "main"})
+    with config.use({"databases": databases}), settings_of_test, pytest.raises(ConfigError, match=message):
+        database_url()
 
 
 def test_another_database_beside_leaves_the_run_database_local(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_the_defaults_hold_without_a_module() -> None:
 def test_upper_case_names_of_the_module_lie_over_the_defaults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = "import os\nPLUGINS = ['my.plugin']\nTEMP_DIR = '/tmp/x'\nBACKENDS = {'mine': 'my.backend'}\nlower = 1\n"
+    text = "PLUGINS = ['my.plugin']\nTEMP_DIR = '/tmp/x'\nBACKENDS = {'mine': 'my.backend'}\nlower = 1\n"
     module(tmp_path, monkeypatch, "settings_of_a_test", text)
     here = Settings()
     assert here.PLUGINS == ["my.plugin"]
@@ -75,7 +75,7 @@ def test_the_context_answers_what_it_knows_of_and_names_it_otherwise() -> None:
     assert (here.run_id, here.node, here.args) == (None, None, None)
     here.plugin = "my.plugin"
     assert here.plugin == "my.plugin"
-    with pytest.raises(AttributeError, match="no 'sesion'; it has args, .*plugin, run_id"):
+    with pytest.raises(AttributeError, match=r"no 'sesion'; it has args, .*plugin, run_id"):
         _ = here.sesion
     del here.plugin
     assert not hasattr(here, "plugin")
@@ -95,5 +95,6 @@ def test_what_is_bound_is_seen_by_its_own_thread_only() -> None:
 
 
 def test_the_context_leads_to_config_and_settings_and_travels_as_a_name() -> None:
-    assert context.config is config and context.settings is settings
+    assert context.config is config
+    assert context.settings is settings
     assert pickle.loads(pickle.dumps(context)) is context

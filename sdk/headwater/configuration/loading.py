@@ -67,8 +67,15 @@ def _read(path: Path, including: tuple[Path, ...]) -> Any:
         Exception
     ) as error:  # each parser has its own errors: yaml.YAMLError, JSONDecodeError, TOMLDecodeError
         raise ConfigError(
-            f"the config file {str(path)!r} cannot be read: {error}", fix="Correct it."
+            f"the config file {str(path)!r} cannot be read: {_reason(error)}", fix="Correct it."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return str(error)
+    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', error)}"
 
 
 def _text(path: Path, including: tuple[Path, ...]) -> str:
