@@ -289,12 +289,14 @@ class Engine:
         if inputs is None:
             return
         state.inputs = inputs
-        if node.policy.cache != "off" and not isinstance(node.kind, Map | Condition | Merge | Suspend):
-            if not state.looked_up:
-                state.looked_up = True
-                state.stage = "lookup"
-                self.out.append(Lookup(state.path, 1, node, inputs))
-                return
+        cacheable = node.policy.cache != "off" and not isinstance(
+            node.kind, Map | Condition | Merge | Suspend
+        )
+        if cacheable and not state.looked_up:
+            state.looked_up = True
+            state.stage = "lookup"
+            self.out.append(Lookup(state.path, 1, node, inputs))
+            return
         self.begin(state)
 
     def begin_again(self, state: NodeState) -> None:

@@ -1,4 +1,4 @@
-"""What a backend tells the engine. Every event names the path of its node; `at` is seconds since the epoch."""
+"""What a backend tells the engine. Every event names its node's path; `at` is seconds since the epoch."""
 
 from __future__ import annotations
 

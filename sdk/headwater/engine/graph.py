@@ -124,6 +124,8 @@ class Test:
     operator: Literal["in", "notIn", "exists"]
     values: tuple[object, ...] = ()
 
+    __test__ = False  # its name would make pytest collect it
+
 
 # ---------------------------------------------------------------- kinds of node
 
@@ -175,7 +177,7 @@ class Loop:
 
 @dataclass(frozen=True, slots=True)
 class Iterate:
-    """A block whose outputs become the next pass's inputs, until `until` says so or the passes are used up."""
+    """A block whose outputs become the next pass's inputs, until `until` says so or no pass is left."""
 
     block: str
     max_iterations: int

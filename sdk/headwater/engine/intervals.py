@@ -1,4 +1,4 @@
-"""Sets of item indices as sorted, disjoint, half-open ranges: a map of 100,000 items is a few pairs of numbers."""
+"""Sets of item indices as sorted, half-open ranges: a map of 100,000 items is a few pairs of numbers."""
 
 from __future__ import annotations
 
@@ -55,6 +55,8 @@ class IntervalSet:
 
     def discard(self, start: int, stop: int) -> None:
         """Take the indices from `start` up to, but without, `stop` out of the set."""
+        if stop <= start:
+            return
         left = bisect_right(self._stops, start)
         right = bisect_left(self._starts, stop)
         if left >= right:

@@ -1,4 +1,4 @@
-"""Maps: one node, any number of items, kept as interval sets. Items are handed out, retried in waves, collected."""
+"""Maps: one node, any number of items in interval sets; handed out, retried in waves, collected."""
 
 from __future__ import annotations
 

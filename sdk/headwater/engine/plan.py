@@ -30,7 +30,7 @@ DATA, ORDER, FAILED, FINISHED, ALTERNATIVE, BRANCH = (
 
 @dataclass(frozen=True, slots=True)
 class NodePlan:
-    """A node with its upstreams (`needs`: index and what is needed) and downstreams, by position in the block."""
+    """A node with its upstreams (`needs`: position and what is needed) and downstreams, by position."""
 
     node: Node
     needs: tuple[tuple[int, str], ...]

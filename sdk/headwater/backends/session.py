@@ -1,0 +1,217 @@
+"""One run on this machine from start to end: records, log, signals, mailbox, the driver, the result."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from headwater.backends.control import Mailbox
+from headwater.backends.result import RunResult, nodes_of, run_error
+from headwater.backends.signals import RunInterrupted, SignalGuard
+from headwater.backends.tracking import Tracking, Untracked, open_tracking
+from headwater.blocks.compile import Compiled
+from headwater.configuration import cache_dir, config, settings
+from headwater.document.graph import to_graph
+from headwater.engine import Engine, Graph, Known, Phase
+from headwater.engine.events import Stopped
+from headwater.errors import MapFailed, RunFailed, UsageError
+from headwater.runtime.caching import CacheAccess
+from headwater.runtime.code import Code
+from headwater.runtime.driver import Driver
+from headwater.runtime.inline import LocalExecutor
+
+
+class Backend(Protocol):
+    """What a backend's module offers."""
+
+    SLOTS: int | None
+    MAP_SLOTS: bool
+
+    @staticmethod
+    def executor(
+        graph: Graph,
+        code: Code,
+        *,
+        cache: CacheAccess | None,
+        known_items: Mapping[str, Mapping[int, Mapping[str, object]]],
+        workers: int | None,
+        log: str | None,
+        echo: bool,
+    ) -> LocalExecutor:
+        """An executor for one run."""
+
+
+def backend_named(name: str) -> Any:
+    """The module of a backend.
+
+    Raises:
+        UsageError: there is no such backend; the message lists those that are.
+    """
+    known: Mapping[str, str] = settings.BACKENDS
+    if name not in known:
+        raise UsageError(f"unknown backend {name!r}", fix=f"Known backends: {', '.join(sorted(known))}.")
+    return importlib.import_module(known[name])
+
+
+def run(
+    compiled: Compiled,
+    *,
+    backend: str | None = None,
+    inputs: Mapping[str, object] | None = None,
+    check: bool = True,
+    track: bool = True,
+    name: str | None = None,
+    known: Mapping[str, Known] | None = None,
+    known_items: Mapping[str, Mapping[int, Mapping[str, object]]] | None = None,
+    observers: Sequence[object] = (),
+    target: str | None = None,
+    overwrite_cache: bool = False,
+    workers: int | None = None,
+    resumed_from: str | None = None,
+) -> RunResult:
+    """Run a compiled workflow to its end.
+
+    Raises:
+        RunFailed: the run failed or was cancelled, and `check` is true.
+        RunInterrupted: SIGINT or SIGTERM ended it.
+    """
+    chosen = backend or config.get("backend") or "default"
+    module = backend_named(str(chosen))
+    graph = _graph_of(compiled)
+    code = Code(compiled.objects, compiled.spec.get("parameters") or {})
+    given = {**(compiled.spec.get("arguments") or {}), **(inputs or {})}
+    _refuse_wrong_inputs(graph, given)
+    tracking: Tracking | Untracked = (
+        open_tracking(compiled, graph, given, str(chosen), name, target, observers, resumed_from)
+        if track or observers
+        else Untracked()
+    )
+    if not track:
+        tracking.record_nothing()
+    cache = CacheAccess(cache_dir(), overwrite_cache, tracking.run_id) if _caches(graph) else None
+    executor: LocalExecutor = module.executor(
+        graph,
+        code,
+        cache=cache,
+        known_items=known_items or {},
+        workers=workers,
+        log=tracking.log_file,
+        echo=tracking.echo,
+    )
+    engine = Engine(
+        graph,
+        given,
+        name=name or compiled.name,
+        known=known,
+        slots=module.SLOTS(workers) if callable(module.SLOTS) else module.SLOTS,
+        map_slots=module.MAP_SLOTS,
+    )
+    return _Session(engine, executor, tracking).run(check=check)
+
+
+class _Session:
+    def __init__(self, engine: Engine, executor: Any, tracking: Tracking | Untracked) -> None:
+        self.engine = engine
+        self.executor = executor
+        self.tracking = tracking
+        self.started_at = time.time()
+
+    def run(self, *, check: bool) -> RunResult:
+        engine, executor, tracking = self.engine, self.executor, self.tracking
+        mailbox = Mailbox(tracking.run_id) if tracking.run_id else None
+        guard = SignalGuard()
+        with guard:
+            driver = Driver(engine, executor, clock=time.time, watchers=tracking.watchers)
+            executor.seconds_to_next_timer = driver.seconds_to_next_timer
+            if mailbox is not None and mailbox.open():
+                driver.mailbox = mailbox.read
+            tracking.start()
+            try:
+                self._drive(driver, guard)
+            finally:
+                executor.release_claims()
+                close = getattr(executor, "close", None)
+                if close is not None:
+                    close()
+                if mailbox is not None:
+                    mailbox.close()
+                result = self._result()
+                tracking.finish(result)
+        if guard.signum is not None:
+            raise RunInterrupted(guard.signum, result)
+        if check and result.phase != Phase.SUCCEEDED:
+            _raise(result)
+        return result
+
+    def _drive(self, driver: Driver, guard: SignalGuard) -> None:
+        guard.told = driver
+        try:
+            driver.run()
+        except BaseException as error:
+            # Whatever broke the driver itself, the run must not stay `Running` in the records.
+            if not self.engine.ended:
+                self.engine.handle(Stopped(time.time(), kill=True, reason=f"{type(error).__name__}: {error}"))
+            raise
+
+    def _result(self) -> RunResult:
+        engine = self.engine
+        phase = engine.phase if engine.ended else Phase.CANCELLED
+        stopping = engine.stopping
+        return RunResult(
+            self.tracking.run_id,
+            str(phase),
+            engine.outputs,
+            nodes_of(engine),
+            run_error(engine.error),
+            self.started_at,
+            time.time(),
+            stopping.code if stopping is not None else None,
+        )
+
+
+def _raise(result: RunResult) -> None:
+    if result.error is None:
+        if result.exit_code:
+            raise RunFailed(f"the run was ended by exit_pipeline({result.exit_code})", result=result)
+        raise RunFailed(f"the run ended {result.phase}", result=result)
+    cause = result.error.exception
+    record = result.nodes.get(result.error.node)
+    if result.error.type == "MapFailed" and record is not None and record.items is not None:
+        errors = {index: error.exception for index, error in record.items.failures.items()}
+        failed = MapFailed(result.error.message, errors=errors)
+        failed.__cause__ = cause if isinstance(cause, BaseException) else None
+        cause = failed
+    error = RunFailed(str(result.error), result=result)
+    raise error from (cause if isinstance(cause, BaseException) else None)
+
+
+def _graph_of(compiled: Compiled) -> Graph:
+    known = compiled.__dict__.get("_graph")
+    if known is None:
+        known = to_graph(compiled.spec)
+        object.__setattr__(compiled, "_graph", known)
+    assert isinstance(known, Graph)
+    return known
+
+
+def _caches(graph: Graph) -> bool:
+    return any(node.policy.cache != "off" for block in graph.blocks.values() for node in block.nodes)
+
+
+def _refuse_wrong_inputs(graph: Graph, given: Mapping[str, object]) -> None:
+    declared = graph.blocks[graph.entrypoint].inputs
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        listed = ", ".join(declared) or "none"
+        raise UsageError(
+            f"unknown input{'s' if len(unknown) > 1 else ''} {', '.join(map(repr, unknown))}",
+            fix=f"The workflow's inputs: {listed}.",
+        )
+    missing = [name for name, spec in declared.items() if spec.required and name not in given]
+    if missing:
+        raise UsageError(
+            f"missing input{'s' if len(missing) > 1 else ''} {', '.join(map(repr, missing))}",
+            fix="Give them to run(...), or with -p NAME=VALUE.",
+        )
