@@ -1,0 +1,242 @@
+"""Values as small JSON mappings: `{"json": …}` for what JSON carries exactly, else a reference to an
+artifact.
+
+A value arrives with the type that it left with. `decode(encode(value))` is a new object: what is encoded is a
+snapshot.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+from collections.abc import Callable, Mapping, Sized
+from typing import Any
+
+from headwater.errors import StoreError
+from headwater.values import arrays, pickles
+from headwater.values.arrays import Buffer
+from headwater.values.store import ArtifactStore
+
+INLINE_LIMIT = 2048
+# Smaller artifacts are read and compared with their digest; larger ones are mapped and only measured.
+_MAPPED = 8 << 20
+_MOST_ITEMS = 100_000
+_INT_LIMIT = 1 << 63
+
+Encoded = dict[str, Any]
+
+
+def encode(value: object, store: ArtifactStore, *, inline_limit: int = INLINE_LIMIT) -> Encoded:
+    """Encode a value: inline where JSON gives it back exactly in at most `inline_limit` bytes, else as an
+    artifact.
+
+    Raises `StoreError` for what cannot be pickled or written.
+
+    >>> encode([1, "a", None], ArtifactStore("unused"))
+    {'json': [1, 'a', None]}
+    """
+    kind = type(value)
+    if kind is int and -_INT_LIMIT <= value < _INT_LIMIT:  # type: ignore[operator]  # an int, exactly
+        return {"json": value}
+    if kind is bool or value is None:
+        return {"json": value}
+    copied, copy = _json_copy(value)
+    if copied and _json_size(copy, inline_limit) <= inline_limit:
+        return {"json": copy}
+    form, buffers = pack(value, as_json=copied)
+    reference = store.put(buffers)
+    size = sum(memoryview(buffer).nbytes for buffer in buffers)
+    return {"ref": reference, "format": form, "size": size, "length": _length(value)}
+
+
+def decode(encoded: Mapping[str, Any], store: ArtifactStore) -> object:
+    """The value again. Large arrays of a local store are mapped copy-on-write: they can be written to, the
+    file stays.
+
+    Raises `StoreError` when the artifact is missing, corrupt, or of a class that cannot be imported here.
+
+    >>> decode({"json": [1, "a", None]}, ArtifactStore("unused"))
+    [1, 'a', None]
+    """
+    if "json" in encoded:
+        return _fresh(encoded["json"])
+    reference, form = encoded.get("ref"), encoded.get("format")
+    if not isinstance(reference, str) or form not in _LOADERS:
+        raise StoreError(f"{encoded!r} is no encoded value", fix='It needs "json", or "ref" and "format".')
+    buffer = _read(reference, encoded.get("size"), store)
+    try:
+        return unpack(form, buffer)
+    except (ImportError, AttributeError) as error:
+        raise StoreError(
+            f"artifact {store.describe(reference)} cannot be loaded: {error}",
+            fix="It holds objects of that module: make it importable here, as where the value was made.",
+        ) from error
+    except Exception as error:  # unpickling raises anything
+        raise store.corrupt(reference, f"{type(error).__name__}: {error}") from error
+
+
+def is_inline_json(value: object, *, inline_limit: int = INLINE_LIMIT) -> bool:
+    """Whether `encode` would need no store for this value.
+
+    >>> is_inline_json({"a": [1, 2.5]}), is_inline_json((1, 2)), is_inline_json({1: 2})
+    (True, False, False)
+    """
+    copied, copy = _json_copy(value)
+    return copied and _json_size(copy, inline_limit) <= inline_limit
+
+
+# ---------------------------------------------------------------- as bytes
+
+
+def pack(value: object, *, as_json: bool | None = None) -> tuple[str, list[Buffer]]:
+    """The format that fits a value, and its bytes as buffers that share its memory where they can.
+
+    >>> import json
+    >>> pack(b"raw")
+    ('bytes', [b'raw'])
+    """
+    if type(value) is bytes:
+        return "bytes", [value]
+    if arrays.is_array(value) and arrays.survives_npy(value.dtype):  # type: ignore[attr-defined]  # an array
+        return "npy", [arrays.npy_header(value), *arrays.chunks(value)]
+    if arrays.is_table(value):
+        return "arrow", arrays.table_buffers(value)
+    if as_json is None:
+        as_json = _json_copy(value)[0]
+    if as_json:
+        return "json", [json.dumps(value, separators=(",", ":"), allow_nan=False).encode()]
+    return "pickle", pickles.dump(value)
+
+
+def unpack(form: str, buffer: Any) -> object:
+    """The value of what `pack` made; arrays are views of `buffer`. Raises whatever the format's reader
+    raises.
+    """
+    return _LOADERS[form](buffer)
+
+
+def _load_json(buffer: Any) -> object:
+    return json.loads(bytes(buffer))
+
+
+_LOADERS: dict[str, Callable[[Any], object]] = {
+    "bytes": bytes,
+    "npy": arrays.read_npy,
+    "arrow": arrays.read_table,
+    "pickle": pickles.load,
+    "json": _load_json,
+}
+
+
+def _read(reference: str, size: object, store: ArtifactStore) -> Any:
+    path = store.path(reference)
+    if path is not None and isinstance(size, int) and size >= _MAPPED:
+        found = store.size(reference)
+        if found != size:
+            raise store.corrupt(reference, f"it has {found} bytes instead of {size}")
+        with store.open(reference) as file:
+            try:
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            except OSError:  # a file system without mapping
+                return bytearray(file.read())
+    # A bytearray, so that arrays on it can be written to.
+    return bytearray(store.read(reference))
+
+
+def _length(value: object) -> int | None:
+    if not isinstance(value, Sized):
+        return None
+    try:
+        return len(value)
+    except TypeError:  # an array without dimensions
+        return None
+
+
+# ---------------------------------------------------------------- exact JSON
+
+
+def _json_copy(value: object) -> tuple[bool, Any]:
+    """Whether JSON gives this value back exactly, and a copy of it."""
+    try:
+        return True, _Copier().copy(value)
+    except (_NotJsonError, RecursionError):
+        return False, None
+
+
+class _NotJsonError(Exception):
+    """JSON would give back something else."""
+
+
+class _Copier:
+    """Copies a value on the way; refuses what JSON changes: other types, NaN, one list in two places."""
+
+    __slots__ = ("items", "seen")
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+        self.items = 0
+
+    def copy(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is str:
+            return _text(value)
+        if kind is float:
+            if math.isfinite(value):
+                return value
+        elif kind is int:
+            if -_INT_LIMIT <= value < _INT_LIMIT:
+                return value
+        elif kind is bool or value is None:
+            return value
+        elif kind is list:
+            self._enter(value)
+            return [self.copy(item) for item in value]
+        elif kind is dict:
+            self._enter(value)
+            return {self._key(key): self.copy(item) for key, item in value.items()}
+        raise _NotJsonError
+
+    def _enter(self, value: Any) -> None:
+        self.items += len(value) + 1
+        if id(value) in self.seen or self.items > _MOST_ITEMS:
+            raise _NotJsonError
+        self.seen.add(id(value))
+
+    def _key(self, key: object) -> str:
+        if type(key) is not str:
+            raise _NotJsonError
+        return _text(key)
+
+
+def _text(value: str) -> str:
+    # Halves of surrogate pairs join when read back, and PostgreSQL takes no NUL in JSON.
+    if "\0" in value:
+        raise _NotJsonError
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise _NotJsonError from None
+    return value
+
+
+def _json_size(value: Any, limit: int) -> int:
+    if type(value) is float:
+        return 24
+    if type(value) is str and 6 * len(value) + 2 <= limit:
+        return 6 * len(value) + 2
+    if value is None or type(value) in (int, bool):
+        return 20
+    if not value:
+        return 2
+    return len(json.dumps(value, separators=(",", ":")))
+
+
+def _fresh(value: Any) -> Any:
+    kind = type(value)
+    if kind is list:
+        return [_fresh(item) for item in value]
+    if kind is dict:
+        return {key: _fresh(item) for key, item in value.items()}
+    return value
