@@ -1,0 +1,78 @@
+"""A connection through SQLAlchemy: used for PostgreSQL, imported only when one is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import exc
+
+from headwater.errors import RecordsError
+from headwater.records.connection import DatabaseBusyError, Row, Rows, Step, chunks, shown, upsert_sql
+
+
+class AlchemyConnection:
+    """A database through SQLAlchemy Core."""
+
+    def __init__(self, url: str, *, patience: float) -> None:
+        self.url = url
+        try:
+            options = {"connect_timeout": max(1, round(patience))} if url.startswith("postgresql") else {}
+            self._engine = sqlalchemy.create_engine(url, connect_args=options, pool_size=1, max_overflow=0)
+        except (exc.ArgumentError, exc.NoSuchModuleError) as error:
+            raise RecordsError(
+                f"the database URL {shown(url)} is not valid: {error}", fix="Correct it."
+            ) from error
+        except ModuleNotFoundError as error:
+            raise RecordsError(
+                f"the database {shown(url)} needs the package {error.name!r}",
+                fix=f"pip install {error.name}.",
+            ) from error
+        self.dialect = self._engine.dialect.name
+        self._patience = patience
+        with self._transaction():
+            pass
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlalchemy.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                if self.dialect == "postgresql":
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(self._patience * 1000)}")
+                yield connection
+        except exc.DBAPIError as error:
+            reason = " ".join(str(error.orig).split())
+            if isinstance(error, exc.OperationalError) or error.connection_invalidated:
+                raise DatabaseBusyError(
+                    f"the run database {shown(self.url)} cannot be reached ({reason})",
+                    fix="Check that it runs.",
+                ) from error
+            raise RecordsError(
+                f"the run database {shown(self.url)} failed ({reason})", fix="Run `flowctl db upgrade`."
+            ) from error
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """What a SELECT answers."""
+        with self._transaction() as connection:
+            return [tuple(row) for row in connection.execute(sqlalchemy.text(sql), dict(parameters or {}))]
+
+    def write(self, rows: Rows, steps: Sequence[Step] = ()) -> None:
+        """Upsert rows, by table, then execute the steps: all in one transaction, or nothing."""
+        placeholder = "?" if self.dialect == "sqlite" else "%s"
+        with self._transaction() as connection:
+            for table, of_table in rows.items():
+                for piece in chunks(of_table):
+                    values = tuple(value for row in piece for value in row)
+                    connection.exec_driver_sql(upsert_sql(table, len(piece), placeholder), values)
+            for sql, parameters in steps:
+                connection.execute(sqlalchemy.text(sql), dict(parameters))
+
+    def patience(self, seconds: float) -> None:
+        """How long to wait for somebody else's lock."""
+        self._patience = seconds
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._engine.dispose()

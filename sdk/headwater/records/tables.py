@@ -1,0 +1,175 @@
+"""The tables of the run database: the one place where they are defined.
+
+`statements.py` is generated from here (`python -m headwater.records.generate`), and a test holds the alembic
+history to the same schema. There are no foreign keys on purpose: records are a mirror, rows may arrive
+repeated and in any order. Times are seconds since the epoch; what is structured is JSON in text.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
+
+metadata = MetaData()
+
+run = Table(
+    "run",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("backend", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("document_digest", Text),
+    Column("configuration_digest", Text),
+    Column("code", Text),
+    Column("inputs", Text),
+    Column("outputs", Text),
+    Column("error_node", Text),
+    Column("error_type", Text),
+    Column("error_message", Text),
+    Column("error_class", Text),
+    Column("exit_code", Integer),
+    Column("failed_items", Integer, nullable=False),
+    Column("resumed_from", Text),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("login", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("finished_at", Double),
+    Column("heartbeat_at", Double),
+    Column("version", BigInteger, nullable=False),
+    Index("run_started_at", "started_at"),
+)
+
+block = Table(
+    "block",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("inputs", Text),
+    Column("outputs", Text),
+    Column("answer", Boolean),
+    Column("total", Integer),
+    Column("succeeded", Integer),
+    Column("failed", Integer),
+    Column("cached", Integer),
+    Column("error_node", Text),
+    Column("error_type", Text),
+    Column("error_message", Text),
+    Column("error_class", Text),
+    Column("version", BigInteger, nullable=False),
+)
+
+edge = Table(
+    "edge",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("from_path", Text, primary_key=True),
+    Column("to_path", Text, primary_key=True),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("phase", Text, nullable=False),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("error_type", Text),
+    Column("error_message", Text),
+    Column("error_class", Text),
+    Column("version", BigInteger, nullable=False),
+)
+
+# Items of maps that failed at least once; the others are in `map_slice` only.
+map_item = Table(
+    "map_item",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("item_index", Integer, primary_key=True),
+    Column("phase", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("error_type", Text),
+    Column("error_message", Text),
+    Column("error_class", Text),
+    Column("finished_at", Double),
+    Column("version", BigInteger, nullable=False),
+)
+
+# Items that succeeded together, with their outputs: `ranges` is "0-41,43". One row instead of thousands.
+map_slice = Table(
+    "map_slice",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("first_index", Integer, primary_key=True),
+    Column("ranges", Text, nullable=False),
+    Column("outputs", Text),
+    Column("finished_at", Double),
+    Column("version", BigInteger, nullable=False),
+)
+
+# `item_index` is -1 where the node is not an item of a map.
+runtime_exception = Table(
+    "runtime_exception",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("item_index", Integer, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("error_class", Text, nullable=False),
+    Column("traceback", Text, nullable=False),
+    Column("raised_at", Double),
+    Column("version", BigInteger, nullable=False),
+)
+
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+document = Table(
+    "document",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+artifact = Table(
+    "artifact",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+cache_entry = Table(
+    "cache_entry",
+    metadata,
+    Column("cache_key", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("size", BigInteger),
+    Column("run_id", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
