@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +13,11 @@ _DEAD_STATES = ("Z", "X", "x")
 @cache
 def host_name() -> str:
     """The name of this machine."""
-    return platform.node() or "localhost"
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import platform  # slow to import, and needed on Windows only
+
+    return platform.node()
 
 
 def process_mark(pid: int) -> str | None:

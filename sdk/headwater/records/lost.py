@@ -1,0 +1,65 @@
+"""Runs whose process ended without a word: found when somebody next looks, and marked `Lost`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from headwater.errors import RecordsError
+from headwater.records.connection import Connection, Step
+from headwater.records.process import host_name, is_gone
+
+SILENT_AFTER = 120.0
+"""Seconds without a heartbeat after which a run on another machine counts as lost."""
+
+_UNFINISHED = "phase IN ('Pending', 'Running', 'Suspended')"
+
+
+# The version stands guard: a run that has written since we read it is not touched.
+_LOSE_RUN = (
+    "UPDATE run SET phase = 'Lost', message = :message, finished_at = coalesce("
+    "(SELECT max(coalesce(finished_at, started_at)) FROM block WHERE run_id = :run), :at) "
+    f"WHERE run_id = :run AND version = :version AND {_UNFINISHED}"
+)
+_LOSE_NODES = tuple(
+    f"UPDATE {table} SET phase = 'Lost' WHERE run_id = :run AND phase IN ('Running', 'Suspended') "
+    "AND EXISTS (SELECT 1 FROM run WHERE run_id = :run AND phase = 'Lost')"
+    for table in ("block", "attempt")
+)
+
+
+def mark_lost(url: str) -> list[str]:
+    """Mark the runs whose process is gone as `Lost`, with what was running in them; their ids.
+
+    >>> mark_lost("sqlite:////nowhere/headwater.db")
+    []
+    """
+    from headwater.records.queries import reading
+
+    with reading(url) as connection:
+        return [] if connection is None else mark_lost_in(connection)
+
+
+def mark_lost_in(connection: Connection, now: float | None = None) -> list[str]:
+    """The same on an open connection: the runs found, also when the database cannot be written."""
+    sql = f"SELECT run_id, host, pid, process, heartbeat_at, version FROM run WHERE {_UNFINISHED}"
+    lost = []
+    steps: list[Step] = []
+    for run_id, host, pid, process, heartbeat_at, version in connection.rows(sql):
+        if _lives(host, pid, process, heartbeat_at, time.time() if now is None else now):
+            continue
+        lost.append(run_id)
+        message = f"the process {pid} on {host} ended without a word"
+        given = {"run": run_id, "at": heartbeat_at, "message": message, "version": version}
+        steps.append((_LOSE_RUN, given))
+        steps += [(sql, {"run": run_id}) for sql in _LOSE_NODES]
+    if steps:
+        with suppress(RecordsError):  # a database on a read-only disk, or locked: the answer is the same
+            connection.write({}, steps)
+    return lost
+
+
+def _lives(host: str, pid: int, process: str, heartbeat_at: float | None, now: float) -> bool:
+    if host != host_name():
+        return now - (heartbeat_at or 0.0) < SILENT_AFTER
+    return not is_gone(host, pid, process)

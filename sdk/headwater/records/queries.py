@@ -1,0 +1,292 @@
+"""Read the run database. A database that does not exist yet holds no runs; that is no error.
+
+Every function takes the URL of the database (`headwater.configuration.database_url()`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from headwater.engine.intervals import IntervalSet, Range
+from headwater.errors import RecordsError
+from headwater.records.connection import Connection, Row, connect, shown, sqlite_path
+from headwater.records.lost import mark_lost_in
+from headwater.records.model import (
+    Attempt,
+    Error,
+    ExceptionRecord,
+    Item,
+    KnownNode,
+    Node,
+    Run,
+    Slice,
+)
+from headwater.records.schema import ensure_schema, has_table, refuse_newer, revisions
+
+_ERROR = ("error_type", "error_message", "error_class")
+_RUN = (
+    *("run_id", "name", "phase", "backend", "target", "started_at", "finished_at", "message", "exit_code"),
+    *("failed_items", "resumed_from", "host", "pid", "login", "inputs", "outputs", "code"),
+    *("document_digest", "configuration_digest", *_ERROR, "error_node"),
+)
+_NODE = (
+    *("path", "phase", "kind", "ref", "attempt", "message", "started_at", "finished_at", "inputs", "outputs"),
+    *("answer", "total", "succeeded", "failed", "cached", *_ERROR, "error_node"),
+)
+_ATTEMPT = ("path", "attempt", "phase", "started_at", "finished_at", *_ERROR)
+_ITEM = ("item_index", "phase", "attempt", "finished_at", *_ERROR)
+_EXCEPTION = ("path", "item_index", "attempt", "type", "message", "error_class", "traceback", "raised_at")
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Connection | None]:
+    """A connection to a database at the right schema, or None where there is nothing in it yet.
+
+    Raises:
+        RecordsError: it is damaged, newer than this code, or out of reach.
+    """
+    path = sqlite_path(url)
+    if path is not None and path != ":memory:" and not Path(path).exists():
+        yield None
+        return
+    connection = connect(url)
+    try:
+        found = revisions(connection)
+        refuse_newer(found, url)
+        if not found and not has_table(connection, "run"):
+            yield None
+        else:
+            ensure_schema(connection, url)
+            yield connection
+    finally:
+        connection.close()
+
+
+# ---------------------------------------------------------------- runs
+
+
+def list_runs(
+    url: str,
+    *,
+    phase: str | None = None,
+    name: str | None = None,
+    backend: str | None = None,
+    since: float | None = None,
+    limit: int | None = None,
+) -> list[Run]:
+    """The recorded runs, the latest first. Runs whose process is gone are `Lost`.
+
+    >>> list_runs("sqlite:////nowhere/headwater.db")
+    []
+    """
+    wanted = {"phase": phase, "name": name, "backend": backend}
+    parts = [f"{column} = :{column}" for column, value in wanted.items() if value is not None]
+    if since is not None:
+        parts.append("started_at >= :since")
+    where = f" WHERE {' AND '.join(parts)}" if parts else ""
+    sql = f"SELECT {_names(_RUN)} FROM run{where} ORDER BY started_at DESC, run_id DESC"
+    if limit is not None:
+        sql += f" LIMIT {int(limit)}"
+    with reading(url) as connection:
+        if connection is None:
+            return []
+        lost = mark_lost_in(connection)
+        given = {key: value for key, value in {**wanted, "since": since}.items() if value is not None}
+        return [_run(row, lost) for row in connection.rows(sql, given)]
+
+
+def get_run(url: str, run: str) -> Run:
+    """The run with this id, with an id that begins so, or the latest one (`last`).
+
+    Raises:
+        RecordsError: there is no such run, or there are several.
+    """
+    with reading(url) as connection:
+        if connection is None:
+            raise RecordsError(f"no run is recorded in {shown(url)}", fix="Run something first.")
+        lost = mark_lost_in(connection)
+        if run == "last":
+            rows = connection.rows(
+                f"SELECT {_names(_RUN)} FROM run ORDER BY started_at DESC, run_id DESC LIMIT 1"
+            )
+        else:
+            rows = connection.rows(f"SELECT {_names(_RUN)} FROM run WHERE run_id = :run", {"run": run})
+            if not rows and run:
+                begins = "substr(run_id, 1, :length) = :run ORDER BY run_id LIMIT 6"
+                sql = f"SELECT {_names(_RUN)} FROM run WHERE {begins}"
+                rows = connection.rows(sql, {"run": run, "length": len(run)})
+    if not rows:
+        raise RecordsError(f"there is no run {run!r} in {shown(url)}", fix="`flowctl list` shows the runs.")
+    if len(rows) > 1:
+        listed = ", ".join(row[0] for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+        raise RecordsError(f"several runs begin with {run!r}: {listed}", fix="Give more of the id.")
+    return _run(rows[0], lost)
+
+
+def document(url: str, run: Run) -> dict[str, Any] | None:
+    """The document that the run ran, or None where none was recorded."""
+    return _content(url, "document", run.document_digest)
+
+
+def configuration(url: str, run: Run) -> dict[str, Any] | None:
+    """The configuration of the run, its secrets masked, or None where none was recorded."""
+    return _content(url, "configuration", run.configuration_digest)
+
+
+def _content(url: str, table: str, digest: str | None) -> dict[str, Any] | None:
+    rows = _select(url, f"SELECT content FROM {table} WHERE digest = :digest", digest=digest)
+    content: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
+    return content
+
+
+# ---------------------------------------------------------------- what is in a run
+
+
+def nodes(url: str, run_id: str) -> dict[str, Node]:
+    """The nodes of a run by path, in the order in which they started."""
+    sql = (
+        f"SELECT {_names(_NODE)} FROM block WHERE run_id = :run ORDER BY started_at IS NULL, started_at, path"
+    )
+    return {row[0]: _node(row) for row in _select(url, sql, run=run_id)}
+
+
+def edges(url: str, run_id: str) -> list[tuple[str, str]]:
+    """Which node depends on which: (from, to)."""
+    sql = "SELECT from_path, to_path FROM edge WHERE run_id = :run ORDER BY from_path, to_path"
+    return [(source, target) for source, target in _select(url, sql, run=run_id)]
+
+
+def attempts(url: str, run_id: str, path: str | None = None) -> list[Attempt]:
+    """The attempts of a run, or of one node, in order."""
+    sql = f"SELECT {_names(_ATTEMPT)} FROM attempt WHERE run_id = :run{_at(path)} ORDER BY path, attempt"
+    return [Attempt(**_fields(_ATTEMPT, row)) for row in _select(url, sql, run=run_id, path=path)]
+
+
+def exceptions(url: str, run_id: str, path: str | None = None) -> list[ExceptionRecord]:
+    """The exceptions raised in a run, or in one node, the first first."""
+    sql = (
+        f"SELECT {_names(_EXCEPTION)} FROM runtime_exception WHERE run_id = :run{_at(path)} "
+        "ORDER BY raised_at, path, item_index, attempt"
+    )
+    return [
+        ExceptionRecord(row[0], None if row[1] < 0 else row[1], *row[2:])
+        for row in _select(url, sql, run=run_id, path=path)
+    ]
+
+
+def items(url: str, run_id: str, path: str, phase: str | None = None) -> list[Item]:
+    """The items of a map that ended, in order: all of them, or those of one phase."""
+    found: dict[int, Item] = {}
+    sql = "SELECT ranges, finished_at FROM map_slice WHERE run_id = :run AND path = :path"
+    for ranges, at in _select(url, sql, run=run_id, path=path):
+        for start, stop in _ranges(ranges):
+            found.update((index, Item(index, "Succeeded", 1, at)) for index in range(start, stop))
+    # Items that failed once have a row of their own, which knows more.
+    sql = f"SELECT {_names(_ITEM)} FROM map_item WHERE run_id = :run AND path = :path"
+    found.update((row[0], _item(row)) for row in _select(url, sql, run=run_id, path=path))
+    return [found[index] for index in sorted(found) if phase in (None, found[index].phase)]
+
+
+# ---------------------------------------------------------------- resuming
+
+
+def known(url: str, run_id: str) -> dict[str, KnownNode]:
+    """What a resume can build on, by path: every node that ended, and every map of which some items did."""
+    slices: dict[str, list[Slice]] = {}
+    failed: dict[str, dict[int, Error]] = {}
+    sql = "SELECT path, ranges, outputs FROM map_slice WHERE run_id = :run ORDER BY path, first_index"
+    for path, ranges, outputs in _select(url, sql, run=run_id):
+        slices.setdefault(path, []).append(Slice(_ranges(ranges), _json(outputs)))
+    sql = (
+        "SELECT path, item_index, error_type, error_message, error_class "
+        "FROM map_item WHERE run_id = :run AND phase = 'Failed' ORDER BY path, item_index"
+    )
+    for path, index, kind, message, error_class in _select(url, sql, run=run_id):
+        failed.setdefault(path, {})[index] = Error(kind, message, error_class, path)
+    result = {}
+    for path, node in nodes(url, run_id).items():
+        ended = node.finished_at is not None and node.phase != "Lost"
+        if ended or path in slices or path in failed:
+            pieces = tuple(slices.get(path, ()))
+            result[path] = KnownNode(
+                node.phase,
+                node.outputs,
+                node.answer,
+                node.total,
+                _union(pieces),
+                pieces,
+                failed.get(path, {}),
+            )
+    return result
+
+
+def _union(slices: Sequence[Slice]) -> tuple[Range, ...]:
+    done = IntervalSet()
+    for piece in slices:
+        for start, stop in piece.ranges:
+            done.add(start, stop)
+    return done.ranges()
+
+
+# ---------------------------------------------------------------- rows to data
+
+
+def _select(url: str, sql: str, **parameters: object) -> list[Row]:
+    with reading(url) as connection:
+        if connection is None:
+            return []
+        return connection.rows(sql, {name: value for name, value in parameters.items() if value is not None})
+
+
+def _at(path: str | None) -> str:
+    return "" if path is None else " AND path = :path"
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(columns)
+
+
+def _fields(columns: Sequence[str], row: Row) -> dict[str, Any]:
+    """The row by column, its `error_...` columns made one `error`."""
+    fields = dict(zip(columns, row, strict=True))
+    kind, message, error_class = (fields.pop(name) for name in _ERROR)
+    node = fields.pop("error_node", None)
+    fields["error"] = None if kind is None else Error(kind, message or "", error_class or "Error", node or "")
+    return fields
+
+
+def _run(row: Row, lost: Sequence[str]) -> Run:
+    fields = _fields(_RUN, row)
+    for name in ("inputs", "outputs", "code"):
+        fields[name] = _json(fields[name]) or {}
+    fields["user"] = fields.pop("login")
+    run = Run(**fields)
+    # Where the database could not be written, the row still says what was true once.
+    return replace(run, phase="Lost") if run.run_id in lost and not run.ended else run
+
+
+def _node(row: Row) -> Node:
+    fields = _fields(_NODE, row)
+    fields["inputs"] = _json(fields["inputs"])
+    fields["outputs"] = _json(fields["outputs"])
+    if fields["answer"] is not None:
+        fields["answer"] = bool(fields["answer"])
+    return Node(**fields)
+
+
+def _item(row: Row) -> Item:
+    fields = _fields(_ITEM, row)
+    return Item(fields.pop("item_index"), **fields)
+
+
+def _json(text: str | None) -> Mapping[str, Any] | None:
+    return None if text is None else json.loads(text)
+
+
+def _ranges(text: str) -> tuple[Range, ...]:
+    return IntervalSet.parse(text).ranges()
