@@ -12,7 +12,7 @@ from headwater.engine.events import Failure
 from headwater.engine.intervals import IntervalSet, Range
 from headwater.engine.state import ENDED
 from headwater.records.connection import Row, Step
-from headwater.records.model import RunInfo
+from headwater.records.run_info import RunInfo
 from headwater.records.statements import UPSERTS
 
 Key = tuple[object, ...]

@@ -21,8 +21,8 @@ from headwater.engine.intervals import Range
 from headwater.errors import RecordsError
 from headwater.records.batch import Batch, encode_json
 from headwater.records.connection import Connection, DatabaseBusyError, connect, shown
-from headwater.records.model import RunInfo
 from headwater.records.process import host_name, process_mark
+from headwater.records.run_info import RunInfo
 from headwater.records.schema import ensure_schema
 
 logger = logging.getLogger("headwater.records")
