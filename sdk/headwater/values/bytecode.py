@@ -6,19 +6,21 @@ instructions over the same constants and names have the same digest.
 
 from __future__ import annotations
 
+import marshal
 import opcode
+import re
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from opcode import stack_effect
 from types import CodeType
 
-from headwater.values.hashing import Hasher
+from headwater.values.hashing import SCALARS, Hasher
 
 _OPS = opcode.opmap
 _NO_ARGUMENT = opcode.HAVE_ARGUMENT
-_CONSTANTS = frozenset(opcode.hasconst)
 _EXTENDED = _OPS["EXTENDED_ARG"]
 _CACHE = _OPS["CACHE"]
 _COPY, _SWAP = _OPS["COPY"], _OPS["SWAP"]
@@ -31,15 +33,36 @@ def _codes(*names: str) -> frozenset[int]:
     return frozenset(_OPS[name] for name in names if name in _OPS)
 
 
+_CONSTANTS = frozenset(opcode.hasconst)
 _LOAD_GLOBAL = _codes("LOAD_GLOBAL")
 _LOAD_NAME = _codes("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 _LOAD_FREE = _codes("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF")
 _STORE_GLOBAL = _codes("STORE_GLOBAL", "DELETE_GLOBAL")
 _STORE_FREE = _codes("STORE_DEREF", "DELETE_DEREF")
 _ATTRIBUTE = _codes("LOAD_ATTR", "LOAD_METHOD")
-_CHANGE_ATTRIBUTE = _codes("STORE_ATTR", "DELETE_ATTR")
-_CHANGE_ITEM = _codes("STORE_SUBSCR", "DELETE_SUBSCR")
-_CHANGE_SLICE = _codes("STORE_SLICE")
+# Where the object that is changed lies on the stack.
+_CHANGES = {
+    _OPS[name]: place
+    for name, place in {
+        "STORE_SUBSCR": -2,
+        "DELETE_SUBSCR": -2,
+        "STORE_ATTR": -1,
+        "DELETE_ATTR": -1,
+        "STORE_SLICE": -3,
+    }.items()
+    if name in _OPS
+}
+
+
+def _any_of(codes: Iterable[int]) -> re.Pattern[bytes]:
+    return re.compile(b"[" + b"".join(re.escape(bytes([code])) for code in codes if code >= 0) + b"]")
+
+
+# What the first pass looks at; the rest of the instructions count as they are.
+_NAMED = _any_of(
+    {*_CONSTANTS, *_LOAD_GLOBAL, *_LOAD_NAME, *_STORE_GLOBAL, *_STORE_FREE, _IMPORT, _SMALL_INT, _STORE_NAME}
+)
+_CHANGE = _any_of(_CHANGES)
 
 # From 3.12 on the lowest bit of LOAD_ATTR says that a method is loaded.
 _ATTRIBUTE_SHIFT = 1 if sys.version_info >= (3, 12) else 0
@@ -84,7 +107,7 @@ class Scan:
     """
 
     digest: bytes
-    globals: frozenset[str]
+    globals: tuple[str, ...]
     names: frozenset[str]
     changed: frozenset[str]
     imports: tuple[Import, ...]
@@ -99,8 +122,8 @@ def scan(code: CodeType) -> Scan:
     >>> def area(radius):
     ...     "Nobody's business."
     ...     return PI * radius ** 2
-    >>> sorted(scan(area.__code__).globals)
-    ['PI']
+    >>> scan(area.__code__).globals
+    ('PI',)
     """
     key = id(code)
     known = _known.get(key)
@@ -120,30 +143,80 @@ def _forget(key: int) -> Callable[[object], None]:
     return forget
 
 
-def _no_code(value: object) -> bytes:
-    return b""
-
-
 class _Reader:
-    """One pass over the instructions, with enough of the stack to see which names are changed in place."""
+    """Reads one code object: what it names, and where need be what it changes in place."""
 
     def __init__(self, code: CodeType) -> None:
         self.code = code
-        cells = [name for name in code.co_cellvars if name not in code.co_varnames]
-        self.local_names = (*code.co_varnames, *cells, *code.co_freevars)
-        self.stream = bytearray()
+        self.raw = code.co_code
+        self.operations = self.raw[::2]
         self.used: list[object] = []
-        self.indices: dict[int, int] = {}
-        self.stack: list[str | None] = []
         self.globals: set[str] = set()
         self.changed: set[str] = set()
         self.imports: list[Import] = []
-        self.last: list[object] = [None, None]
+
+    def _local(self, index: int) -> str:
+        code = self.code
+        cells = [name for name in code.co_cellvars if name not in code.co_varnames]
+        return (*code.co_varnames, *cells, *code.co_freevars)[index]
 
     def read(self) -> Scan:
-        code = self.code
-        raw = code.co_code
-        names, constants = code.co_names, code.co_consts
+        self._names()
+        # Attribute names are cheap to look through; most code needs no look at the stack.
+        if _CHANGE.search(self.operations) or not _CHANGING_METHODS.isdisjoint(self.code.co_names):
+            self._stack()
+        return self._result()
+
+    def _argument(self, position: int) -> int:
+        argument, shift = self.raw[2 * position + 1], 8
+        while position and self.operations[position - 1] == _EXTENDED:
+            position -= 1
+            argument |= self.raw[2 * position + 1] << shift
+            shift += 8
+        return argument
+
+    def _names(self) -> None:
+        names, constants = self.code.co_names, self.code.co_consts
+        stream = bytearray(self.raw)
+        numbers: dict[int, int] = {}
+        order: list[int] = []
+        last: list[object] = [None, None]
+        for match in _NAMED.finditer(self.operations):
+            position = match.start()
+            op = self.operations[position]
+            argument = self._argument(position)
+            if op in _CONSTANTS:
+                # Numbered in the order of use: a docstring is never used and must not move the others.
+                stream[2 * position + 1] = 0
+                order.append(numbers.setdefault(argument, len(numbers)))
+                if order[-1] == len(self.used):
+                    self.used.append(constants[argument])
+                last = [last[1], constants[argument]]
+            elif op in _LOAD_GLOBAL:
+                self.globals.add(names[argument >> 1])
+            elif op in _LOAD_NAME:
+                self.globals.add(names[argument])
+            elif op in _STORE_GLOBAL:
+                self.changed.add(names[argument])
+            elif op in _STORE_FREE:
+                self.changed.add(self._local(argument))
+            elif op == _IMPORT:
+                level, wanted = last
+                if isinstance(level, int):
+                    self.imports.append(
+                        Import(level, names[argument], wanted if isinstance(wanted, tuple) else ())
+                    )
+            elif op == _SMALL_INT:
+                last = [last[1], argument]
+            elif names[argument] in _UNCOUNTED and self.used and self.used[-1] is last[1]:
+                self.used[-1] = None
+        self.stream = bytes(stream)
+        self.order = order
+
+    def _stack(self) -> None:
+        """Follow which names lie on the stack, to see whose values are changed in place."""
+        names, raw = self.code.co_names, self.raw
+        stack: list[str | None] = []
         wide = 0
         for position in range(0, len(raw), 2):
             op = raw[position]
@@ -154,110 +227,71 @@ class _Reader:
                 wide = argument << 8
                 continue
             wide = 0
-            self.stream.append(op)
-            if op in _CONSTANTS:
-                self._constant(op, argument, constants[argument])
+            if op in _LOAD_GLOBAL:
+                if argument & 1:
+                    stack.append(None)
+                stack.append(names[argument >> 1])
                 continue
-            if op >= _NO_ARGUMENT:
-                self.stream += b"%d," % argument
-            self._step(op, argument, names)
-        return self._result()
+            if op in _LOAD_NAME:
+                stack.append(names[argument])
+                continue
+            if op in _LOAD_FREE:
+                stack.append(self._local(argument))
+                continue
+            if op == _COPY:
+                stack.append(stack[-argument] if argument <= len(stack) else None)
+                continue
+            if op == _SWAP:
+                if argument <= len(stack):
+                    stack[-argument], stack[-1] = stack[-1], stack[-argument]
+                continue
+            changed = _CHANGES.get(op)
+            if changed is not None:
+                self._change(stack, changed)
+            elif op in _ATTRIBUTE and names[argument >> _ATTRIBUTE_SHIFT] in _CHANGING_METHODS:
+                self._change(stack, -1)
+            effect = stack_effect(op, argument if op >= _NO_ARGUMENT else None, jump=False)
+            if effect < 0:
+                del stack[effect:]
+            elif effect:
+                stack.extend([None] * effect)
+            # Whatever is on top now may be a result: it is no longer known to be the value of a name.
+            if stack:
+                stack[-1] = None
 
-    def _constant(self, op: int, index: int, value: object) -> None:
-        # Numbered in the order of use: a docstring is never used and must not move the others.
-        number = self.indices.get(index)
-        if number is None:
-            number = self.indices[index] = len(self.used)
-            self.used.append(value)
-        self.stream += b"%d," % number
-        self.last = [self.last[1], value]
-        self._generic(op, index)
-
-    def _step(self, op: int, argument: int, names: tuple[str, ...]) -> None:
-        stack = self.stack
-        if op in _LOAD_GLOBAL:
-            name = names[argument >> 1]
-            self.globals.add(name)
-            if argument & 1:
-                stack.append(None)
-            stack.append(name)
-        elif op in _LOAD_NAME:
-            self.globals.add(names[argument])
-            stack.append(names[argument])
-        elif op in _LOAD_FREE:
-            stack.append(self.local_names[argument])
-        elif op in _ATTRIBUTE:
-            if stack and stack[-1] is not None and names[argument >> _ATTRIBUTE_SHIFT] in _CHANGING_METHODS:
-                self.changed.add(stack[-1])
-            self._generic(op, argument)
-        elif op == _COPY:
-            stack.append(stack[-argument] if argument <= len(stack) else None)
-        elif op == _SWAP and 0 < argument <= len(stack):
-            stack[-argument], stack[-1] = stack[-1], stack[-argument]
-        else:
-            self._store(op, argument, names)
-
-    def _store(self, op: int, argument: int, names: tuple[str, ...]) -> None:
-        if op in _CHANGE_ITEM:
-            self._change(-2)
-        elif op in _CHANGE_ATTRIBUTE:
-            self._change(-1)
-        elif op in _CHANGE_SLICE:
-            self._change(-3)
-        elif op in _STORE_GLOBAL:
-            self.changed.add(names[argument])
-        elif op in _STORE_FREE:
-            self.changed.add(self.local_names[argument])
-        elif op == _IMPORT:
-            self._import(names[argument])
-        elif op == _SMALL_INT:
-            self.last = [self.last[1], argument]
-        elif op == _STORE_NAME and names[argument] in _UNCOUNTED:
-            self._uncount()
-        self._generic(op, argument)
-
-    def _change(self, place: int) -> None:
-        if len(self.stack) >= -place:
-            name = self.stack[place]
-            if name is not None:
-                self.changed.add(name)
-
-    def _import(self, module: str) -> None:
-        level, names = self.last
-        if isinstance(level, int):
-            self.imports.append(Import(level, module, names if isinstance(names, tuple) else ()))
-
-    def _uncount(self) -> None:
-        if self.used and self.used[-1] is self.last[1]:
-            self.used[-1] = None
-
-    def _generic(self, op: int, argument: int) -> None:
-        effect = stack_effect(op, argument if op >= _NO_ARGUMENT else None, jump=False)
-        stack = self.stack
-        if effect < 0:
-            del stack[effect:]
-        else:
-            stack.extend([None] * effect)
-        # Whatever is on top now may be a result: it is no longer known to be the value of a name.
-        if stack:
-            stack[-1] = None
+    def _change(self, stack: list[str | None], place: int) -> None:
+        name = stack[place] if len(stack) >= -place else None
+        if name is not None:
+            self.changed.add(name)
 
     def _result(self) -> Scan:
         code = self.code
         nested = [scan(value) for value in self.used if isinstance(value, CodeType)]
+        constants = [value for value in self.used if not isinstance(value, CodeType)]
+        plain = SCALARS.issuperset(map(type, constants))
         content = (
-            bytes(self.stream),
+            self.stream,
+            self.order,
             code.co_exceptiontable,
-            code.co_flags & _FLAGS,
-            (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount),
+            (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _FLAGS),
             (code.co_name, code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars),
-            [scan(value).digest if isinstance(value, CodeType) else ("const", value) for value in self.used],
+            constants if plain else Hasher(_no_code).digest(constants),
+            [isinstance(value, CodeType) for value in self.used] if nested else None,
+            [inner.digest for inner in nested],
         )
         # Names that only nested code reads in its own scope are in `globals` too: a harmless excess.
+        for inner in nested:
+            self.globals.update(inner.globals)
+            self.changed.update(inner.changed)
+            self.imports += inner.imports
         return Scan(
-            digest=Hasher(_no_code).digest(content),
-            globals=frozenset(self.globals).union(*(each.globals for each in nested)),
-            names=frozenset(code.co_names).union(*(each.names for each in nested)),
-            changed=frozenset(self.changed).union(*(each.changed for each in nested)),
-            imports=(*self.imports, *(each for inner in nested for each in inner.imports)),
+            digest=sha256(marshal.dumps(content, 2)).digest(),
+            globals=tuple(sorted(self.globals)),
+            names=frozenset(code.co_names).union(*(inner.names for inner in nested)),
+            changed=frozenset(self.changed),
+            imports=tuple(self.imports),
         )
+
+
+def _no_code(value: object) -> bytes:
+    return b""

@@ -7,27 +7,28 @@ the entries. A cache that cannot be written to never fails a run: it warns once 
 
 from __future__ import annotations
 
-import base64
+import binascii
 import contextlib
 import json
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from headwater.errors import StoreError
 from headwater.values import codec, locks
 from headwater.values.code import code_parts, code_parts_of_types
 from headwater.values.digest import digest, digest_and_types
-from headwater.values.explain import Explanation, compare
 from headwater.values.files import write_atomically
 from headwater.values.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from headwater.values.explain import Explanation
 
 logger = logging.getLogger("headwater.cache")
 
@@ -246,7 +247,7 @@ class Cache:
             body = json.dumps(content, separators=(",", ":")).encode()
             path = self._path(key.digest)
             if path.is_dir():
-                shutil.rmtree(path)
+                _remove_tree(path)
             write_atomically(path, [_MAGIC, sha256(body).hexdigest().encode(), b"\n", body])
         except (OSError, StoreError) as error:
             self._warn(f"keeps no outputs of {key.node}", error)
@@ -265,8 +266,7 @@ class Cache:
             if not node:
                 count = len(self._digests())
                 for name in ("entries", "artifacts"):
-                    with contextlib.suppress(FileNotFoundError):
-                        shutil.rmtree(self.directory / name)
+                    _remove_tree(self.directory / name)
                 return count
             entries = self.ls()
             doomed = [entry for entry in entries if entry.node == node]
@@ -289,6 +289,8 @@ class Cache:
 
         With a node's name, its newest entry is compared with those before it: why it last ran.
         """
+        from headwater.values.explain import Explanation, compare
+
         if isinstance(wanted, str):
             entries = self.ls(wanted)
             if not entries:
@@ -334,12 +336,12 @@ class Cache:
         form, buffers = codec.pack(value)
         size = sum(memoryview(buffer).nbytes for buffer in buffers)
         if size <= _INSIDE:
-            return {"inside": base64.b64encode(b"".join(buffers)).decode(), "format": form}
+            return {"inside": binascii.b2a_base64(b"".join(buffers), newline=False).decode(), "format": form}
         return {"ref": self.store.put(buffers), "format": form, "size": size}
 
     def _decode(self, encoded: Mapping[str, Any]) -> object:
         if "inside" in encoded:
-            return codec.unpack(encoded["format"], bytearray(base64.b64decode(encoded["inside"])))
+            return codec.unpack(encoded["format"], bytearray(binascii.a2b_base64(encoded["inside"])))
         return codec.decode(encoded, self.store)
 
     def _drop_artifacts(self, entry: Entry) -> None:
@@ -375,6 +377,13 @@ def holds_failure(value: object) -> bool:
     if kinds.isdisjoint((list, tuple, dict)):
         return False
     return any(holds_failure(item) for item in inside)
+
+
+def _remove_tree(folder: Path) -> None:
+    import shutil
+
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)
 
 
 def _code_of(objects: Iterable[object]) -> dict[str, str]:

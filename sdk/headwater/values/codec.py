@@ -23,6 +23,10 @@ INLINE_LIMIT = 2048
 _MAPPED = 8 << 20
 _MOST_ITEMS = 100_000
 _INT_LIMIT = 1 << 63
+# No number or constant takes more characters, with its comma.
+_ITEM = 25
+
+_to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 Encoded = dict[str, Any]
 
@@ -41,10 +45,10 @@ def encode(value: object, store: ArtifactStore, *, inline_limit: int = INLINE_LI
         return {"json": value}
     if kind is bool or value is None:
         return {"json": value}
-    copied, copy = _json_copy(value)
-    if copied and _json_size(copy, inline_limit) <= inline_limit:
+    copy, json_size = _json_copy(value, inline_limit)
+    if 0 <= json_size <= inline_limit:
         return {"json": copy}
-    form, buffers = pack(value, as_json=copied)
+    form, buffers = pack(value, as_json=json_size >= 0)
     reference = store.put(buffers)
     size = sum(memoryview(buffer).nbytes for buffer in buffers)
     return {"ref": reference, "format": form, "size": size, "length": _length(value)}
@@ -82,8 +86,7 @@ def is_inline_json(value: object, *, inline_limit: int = INLINE_LIMIT) -> bool:
     >>> is_inline_json({"a": [1, 2.5]}), is_inline_json((1, 2)), is_inline_json({1: 2})
     (True, False, False)
     """
-    copied, copy = _json_copy(value)
-    return copied and _json_size(copy, inline_limit) <= inline_limit
+    return 0 <= _json_copy(value, inline_limit)[1] <= inline_limit
 
 
 # ---------------------------------------------------------------- as bytes
@@ -103,9 +106,9 @@ def pack(value: object, *, as_json: bool | None = None) -> tuple[str, list[Buffe
     if arrays.is_table(value):
         return "arrow", arrays.table_buffers(value)
     if as_json is None:
-        as_json = _json_copy(value)[0]
+        as_json = _json_copy(value, 0)[1] >= 0
     if as_json:
-        return "json", [json.dumps(value, separators=(",", ":"), allow_nan=False).encode()]
+        return "json", [_to_json(value).encode()]
     return "pickle", pickles.dump(value)
 
 
@@ -156,12 +159,16 @@ def _length(value: object) -> int | None:
 # ---------------------------------------------------------------- exact JSON
 
 
-def _json_copy(value: object) -> tuple[bool, Any]:
-    """Whether JSON gives this value back exactly, and a copy of it."""
+def _json_copy(value: object, limit: int) -> tuple[Any, int]:
+    """A copy and its size as JSON (exact where it is above the limit), -1 where JSON would change it."""
+    copier = _Copier()
     try:
-        return True, _Copier().copy(value)
+        copy = copier.copy(value)
     except (_NotJsonError, RecursionError):
-        return False, None
+        return None, -1
+    if copier.size <= limit:
+        return copy, copier.size
+    return copy, len(_to_json(copy))
 
 
 class _NotJsonError(Exception):
@@ -171,15 +178,17 @@ class _NotJsonError(Exception):
 class _Copier:
     """Copies a value on the way; refuses what JSON changes: other types, NaN, one list in two places."""
 
-    __slots__ = ("items", "seen")
+    __slots__ = ("items", "seen", "size")
 
     def __init__(self) -> None:
         self.seen: set[int] = set()
         self.items = 0
+        self.size = 0  # an upper bound of the size as JSON
 
     def copy(self, value: Any) -> Any:
         kind = type(value)
         if kind is str:
+            self.size += 6 * len(value)
             return _text(value)
         if kind is float:
             if math.isfinite(value):
@@ -199,6 +208,7 @@ class _Copier:
 
     def _enter(self, value: Any) -> None:
         self.items += len(value) + 1
+        self.size += _ITEM * len(value) + 2
         if id(value) in self.seen or self.items > _MOST_ITEMS:
             raise _NotJsonError
         self.seen.add(id(value))
@@ -206,6 +216,7 @@ class _Copier:
     def _key(self, key: object) -> str:
         if type(key) is not str:
             raise _NotJsonError
+        self.size += 6 * len(key) + 3
         return _text(key)
 
 
@@ -219,18 +230,6 @@ def _text(value: str) -> str:
         except UnicodeEncodeError:
             raise _NotJsonError from None
     return value
-
-
-def _json_size(value: Any, limit: int) -> int:
-    if type(value) is float:
-        return 24
-    if type(value) is str and 6 * len(value) + 2 <= limit:
-        return 6 * len(value) + 2
-    if value is None or type(value) in (int, bool):
-        return 20
-    if not value:
-        return 2
-    return len(json.dumps(value, separators=(",", ":")))
 
 
 def _fresh(value: Any) -> Any:

@@ -24,7 +24,8 @@ from headwater.values import arrays
 
 # Lists of these are hashed at the speed of C. Version 2 of the format has neither references nor interned
 # strings, so equal lists give equal bytes; sub-classes never come here, marshal would not tell them apart.
-_SCALARS = frozenset({int, float, bool, str, bytes, type(None)})
+SCALARS = frozenset({int, float, bool, str, bytes, type(None)})
+_STRINGS = frozenset({str})
 _SORTABLE = frozenset({int, str, bytes})
 _MARSHAL = 2
 
@@ -75,17 +76,17 @@ class Hasher:
     # ------------------------------------------------------------ containers
 
     def sequence(self, value: Any, parts: Parts, depth: int) -> None:
-        if _SCALARS.issuperset(map(type, value)):
+        if SCALARS.issuperset(map(type, value)):
             parts.append(_sized(b"m", marshal.dumps(value, _MARSHAL)))
             return
         tag = b"l%d:" if type(value) is list else b"t%d:"
         self.container(value, parts, depth, tag % len(value), value)
 
     def mapping(self, value: dict[Any, Any], parts: Parts, depth: int) -> None:
-        if all(type(key) is str for key in value):
+        if _STRINGS.issuperset(map(type, value)):
             keys = sorted(value)
             content = [value[key] for key in keys]
-            if _SCALARS.issuperset(map(type, content)):
+            if SCALARS.issuperset(map(type, content)):
                 parts.append(_sized(b"D", marshal.dumps([keys, content], _MARSHAL)))
                 return
             self.container(value, parts, depth, _sized(b"d", marshal.dumps(keys, _MARSHAL)), content)

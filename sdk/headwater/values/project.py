@@ -19,6 +19,7 @@ def _library_folders() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+@functools.lru_cache(maxsize=4096)
 def is_own(module: str, filename: str = "") -> bool:
     """Whether code of this module is the project's own: an edit of it counts.
 
@@ -31,7 +32,8 @@ def is_own(module: str, filename: str = "") -> bool:
     if root in sys.stdlib_module_names or root == _HEADWATER:
         return False
     if root == "__main__":
-        # In a worker this is some library's program; what claims to be of `__main__` is the user's all the same.
+        # In a worker this is some library's program; what claims to be of `__main__` is the user's all the
+        # same.
         return not filename or _is_own_file(filename)
     loaded = sys.modules.get(module)
     file = getattr(loaded, "__file__", None) or filename
