@@ -22,6 +22,7 @@ def executor(
     workers: int | None,
     log: str | None,
     echo: bool,
+    store: str | None,
 ) -> InlineExecutor:
     """An executor that runs in the calling thread; `workers`, `log` and `echo` are for backends with processes."""
     return InlineExecutor(graph, code, cache=cache, known_items=known_items)

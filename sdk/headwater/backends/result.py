@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from headwater.engine import Engine, NodeState
 from headwater.engine.events import Failure
+from headwater.engine.graph import ErrorClass
 from headwater.engine.state import Frame, MapState
 
 
@@ -24,6 +25,17 @@ class RunError:
     def as_dict(self) -> dict[str, str]:
         """The form that `--output json` prints."""
         return {"node": self.node, "type": self.type, "message": self.message, "class": self.error_class}
+
+    def as_failure(self) -> Failure:
+        """The engine's form of it."""
+        return Failure(
+            self.type,
+            self.message,
+            ErrorClass(self.error_class),
+            self.node,
+            self.traceback,
+            self.exception,
+        )
 
     def __str__(self) -> str:
         where = f"{self.node}: " if self.node else ""

@@ -5,22 +5,26 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headwater.backends.control import Mailbox
 from headwater.backends.result import RunResult, nodes_of, run_error
 from headwater.backends.signals import RunInterrupted, SignalGuard
-from headwater.backends.tracking import Tracking, Untracked, open_tracking
+from headwater.backends.untracked import Untracked
 from headwater.blocks.compile import Compiled
 from headwater.configuration import cache_dir, config, settings
 from headwater.document.graph import to_graph
 from headwater.engine import Engine, Graph, Known, Phase
 from headwater.engine.events import Stopped
 from headwater.errors import MapFailed, RunFailed, UsageError
-from headwater.runtime.caching import CacheAccess
-from headwater.runtime.code import Code
+from headwater.runtime.caching import CacheAccess, source_of
+from headwater.runtime.code import Code, live_inputs
 from headwater.runtime.driver import Driver
 from headwater.runtime.inline import LocalExecutor
+from headwater.values.code import code_digest
+
+if TYPE_CHECKING:
+    from headwater.backends.tracking import Tracking
 
 
 class Backend(Protocol):
@@ -39,6 +43,7 @@ class Backend(Protocol):
         workers: int | None,
         log: str | None,
         echo: bool,
+        store: str | None,
     ) -> LocalExecutor:
         """An executor for one run."""
 
@@ -83,13 +88,22 @@ def run(
     code = Code(compiled.objects, compiled.spec.get("parameters") or {})
     given = {**(compiled.spec.get("arguments") or {}), **(inputs or {})}
     _refuse_wrong_inputs(graph, given)
-    tracking: Tracking | Untracked = (
-        open_tracking(compiled, graph, given, str(chosen), name, target, observers, resumed_from)
-        if track or observers
-        else Untracked()
-    )
-    if not track:
-        tracking.record_nothing()
+    tracking: Tracking | Untracked = Untracked()
+    if track or observers:
+        from headwater.backends.tracking import open_tracking
+
+        tracking = open_tracking(
+            compiled,
+            graph,
+            given,
+            str(chosen),
+            name,
+            target,
+            observers,
+            resumed_from,
+            track,
+            lambda: code_digests(code),
+        )
     cache = CacheAccess(cache_dir(), overwrite_cache, tracking.run_id) if _caches(graph) else None
     executor: LocalExecutor = module.executor(
         graph,
@@ -99,6 +113,7 @@ def run(
         workers=workers,
         log=tracking.log_file,
         echo=tracking.echo,
+        store=tracking.store,
     )
     engine = Engine(
         graph,
@@ -127,18 +142,17 @@ class _Session:
             executor.seconds_to_next_timer = driver.seconds_to_next_timer
             if mailbox is not None and mailbox.open():
                 driver.mailbox = mailbox.read
-            tracking.start()
+            tracking.start(executor.maps)
             try:
                 self._drive(driver, guard)
             finally:
                 executor.release_claims()
-                close = getattr(executor, "close", None)
-                if close is not None:
-                    close()
+                executor.close()
                 if mailbox is not None:
                     mailbox.close()
                 result = self._result()
-                tracking.finish(result)
+                tracking.finish(result, engine.outputs)
+                executor.discard_values()
         if guard.signum is not None:
             raise RunInterrupted(guard.signum, result)
         if check and result.phase != Phase.SUCCEEDED:
@@ -162,7 +176,7 @@ class _Session:
         return RunResult(
             self.tracking.run_id,
             str(phase),
-            engine.outputs,
+            dict(live_inputs(engine.outputs)),
             nodes_of(engine),
             run_error(engine.error),
             self.started_at,
@@ -194,6 +208,11 @@ def _graph_of(compiled: Compiled) -> Graph:
         object.__setattr__(compiled, "_graph", known)
     assert isinstance(known, Graph)
     return known
+
+
+def code_digests(code: Code) -> dict[str, str]:
+    """The digest of the code behind every reference that is in use."""
+    return {ref: code_digest(source_of(found)) for ref, found in code.objects.items()}
 
 
 def _caches(graph: Graph) -> bool:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from headwater.blocks.hook import RunHook
+from headwater.blocks.task import Task as BlockTask
 from headwater.engine.graph import Call, Condition, Graph, Iterate, Loop, Map, Node, Race, Task
 from headwater.runtime.code import Code, live_inputs
 from headwater.values.cache import Cache, CacheKey, Claim, Hit
@@ -49,6 +51,16 @@ def refs_below(graph: Graph, node: Node) -> list[str]:
     return list(refs)
 
 
+def source_of(found: object) -> object:
+    """What of an object is its code: the function that a task was made of, else its class."""
+    if isinstance(found, RunHook):
+        return type(found.workflow)
+    cls = found if isinstance(found, type) else type(found) if isinstance(found, BlockTask) else None
+    if cls is None or not issubclass(cls, BlockTask):
+        return found
+    return cls.function or cls
+
+
 class ClaimedEntry:
     """A cache entry in hand: `hit` holds its outputs, or it is ours to fill."""
 
@@ -89,7 +101,10 @@ class CacheAccess:
         objects = {ref: code.resolve(ref) for ref in refs}
         names = sorted({getattr(found, "name", "") for found in objects.values()})
         parameters = {name: code.parameters[name] for name in names if name in code.parameters}
-        return self.cache.key(node.name, live_inputs(inputs), parameters, objects, node.policy.cache)
+        mode = "inputs" if node.policy.cache == "inputs" else "code"
+        return self.cache.key(
+            node.name, live_inputs(inputs), parameters, [source_of(found) for found in objects.values()], mode
+        )
 
     def try_claim(self, node: Node, inputs: Outputs, graph: Graph, code: Code) -> ClaimedEntry | None:
         """Claim a node's entry without waiting; None while somebody else computes it."""

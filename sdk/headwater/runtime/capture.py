@@ -148,3 +148,12 @@ class Capture:
 
 
 _capturing: Capture | None = None
+
+
+def open_in_worker(file: Path, *, echo: bool) -> None:
+    """Capture into this run's log from now on; a worker goes from run to run."""
+    if _capturing is not None:
+        if _capturing.file == file:
+            return
+        _capturing.close()
+    Capture(file, echo=echo).open()

@@ -14,6 +14,7 @@ from headwater.blocks.task import Task, as_task
 from headwater.document.graph import Pickled
 from headwater.engine.commands import ItemOf
 from headwater.errors import DefinitionError, TargetError
+from headwater.runtime.carry import Stored, StoredList
 
 Outputs = dict[str, object]
 
@@ -122,10 +123,15 @@ def _accepted(function: Callable[..., object], inputs: Mapping[str, object]) -> 
     return {name: value for name, value in inputs.items() if name in names}
 
 
+_CARRIED = frozenset({ItemOf, Pickled, Stored, StoredList})
+
+
 def live(value: object) -> object:
     """The Python object behind what the engine carried: an item of a collection, a pickled constant."""
     if type(value) is ItemOf:
-        return element(as_sequence(live(value.collection)), value.index)
+        return live(element(as_sequence(value.collection), value.index))
+    if isinstance(value, Stored | StoredList):
+        return value.load()
     if type(value) is Pickled:
         return pickle.loads(base64.b64decode(value.data))
     return value
@@ -134,13 +140,15 @@ def live(value: object) -> object:
 def live_inputs(inputs: Mapping[str, object]) -> Mapping[str, object]:
     """The inputs as Python objects; the mapping itself when nothing had to be unwrapped."""
     for value in inputs.values():
-        if type(value) is ItemOf or type(value) is Pickled:
+        if type(value) in _CARRIED:
             return {name: live(given) for name, given in inputs.items()}
     return inputs
 
 
 def as_sequence(value: Any) -> Any:
     """What can be indexed and has a length, from anything that a map may run over."""
+    if type(value) is not StoredList:
+        value = live(value)
     if isinstance(value, list | tuple | range):
         return value
     if isinstance(value, str | bytes):

@@ -198,6 +198,12 @@ class LocalExecutor:
             self.cache,
         )
 
+    def close(self) -> None:
+        """End what still runs."""
+
+    def discard_values(self) -> None:
+        """Take away what was kept only while the run went on."""
+
     def release_claims(self) -> None:
         """Let go of every cache entry in hand: the run is over."""
         for entry in self.claims.values():

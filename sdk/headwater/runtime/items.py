@@ -11,6 +11,7 @@ from headwater.engine.events import Failure
 from headwater.engine.graph import Call, Container, From, Graph, Map, Node, Task
 from headwater.errors import TargetError
 from headwater.runtime.caching import CacheAccess
+from headwater.runtime.carry import Stored, StoredList
 from headwater.runtime.code import Code, as_sequence, element, live, live_inputs
 
 Outputs = Mapping[str, object]
@@ -18,7 +19,7 @@ Outputs = Mapping[str, object]
 
 def sequences_of(over: Mapping[str, object]) -> dict[str, Any]:
     """The sequences that a map runs over, refused when their lengths differ."""
-    sequences = {name: as_sequence(live(value)) for name, value in over.items()}
+    sequences = {name: as_sequence(value) for name, value in over.items()}
     lengths = {name: len(sequence) for name, sequence in sequences.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
@@ -80,7 +81,7 @@ class ItemRunner:
             inputs[self.names[0]] = item
         else:
             inputs.update(zip(self.names, item, strict=True))
-        return inputs
+        return dict(live_inputs(inputs))
 
     def __call__(self, index: int, item: Any) -> Outputs | Cached | None:
         """The outputs of an item; None when it was skipped. What its tasks raise is raised, its node noted."""
@@ -168,11 +169,15 @@ def collect(
         outputs = results.get(index) or {}
         for name, column in columns.items():
             column.append(outputs.get(name))
-    return dict(columns)
+    return {name: _light(column) for name, column in columns.items()}
+
+
+def _light(column: list[object]) -> list[object]:
+    return StoredList(column) if any(type(value) is Stored for value in column) else column
 
 
 def _grouped(outputs: Outputs | None, groups: list[list[str]]) -> list[object]:
-    outputs = outputs or {}
+    outputs = {name: live(value) for name, value in (outputs or {}).items()}
     if len(groups) < 2:
         return [dict(outputs)]
     return [{name: outputs[name] for name in group if name in outputs} for group in groups]

@@ -48,7 +48,7 @@ class _Piece:
     function_code: types.CodeType
     defaults: tuple[object, ...] | None
     lasting: bool = True
-    content: bytes = b""
+    digest: bytes = b""
     code: list[object] = field(default_factory=list)
     constants: list[tuple[str, object]] = field(default_factory=list)
     changed: list[object] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Walk:
     def run(self, obj: object) -> dict[str, str]:
         reference = self.reference(obj)
         if not isinstance(obj, types.FunctionType | type):
-            self._add(_NAMELESS, reference)
+            self._add(_NAMELESS, sha256(reference).digest())
         return self.finish()
 
     def finish(self) -> dict[str, str]:
@@ -100,10 +100,14 @@ class Walk:
             self.alive += constants
             for name, value in constants:
                 self._add(name, self._constant(value))
-        return {name: sha256(b"".join(sorted(found))).hexdigest() for name, found in self.parts.items()}
+        return {name: _together(found).hex() for name, found in self.parts.items()}
 
-    def _add(self, name: str, content: bytes) -> None:
-        self.parts.setdefault(name, set()).add(sha256(content).digest())
+    def _add(self, name: str, digest: bytes) -> None:
+        found = self.parts.get(name)
+        if found is None:
+            self.parts[name] = {digest}
+        else:
+            found.add(digest)
 
     # ------------------------------------------------------------ references
 
@@ -194,7 +198,7 @@ class Walk:
             self.reference(each)
         self.constants += piece.constants
         self.changed.update(id(value) for value in piece.changed)
-        self._add(label(function), piece.content)
+        self._add(label(function), piece.digest)
 
     def _piece(self, function: types.FunctionType) -> _Piece:
         read = scan(function.__code__)
@@ -205,7 +209,7 @@ class Walk:
         wrapped = function.__dict__.get("__wrapped__")
         if wrapped is not None:
             found.append(self._refer(wrapped, piece))
-        piece.content = b"|".join(found)
+        piece.digest = sha256(b"|".join(found)).digest()
         return piece
 
     def _said(self, said: Any, piece: _Piece) -> bytes:
@@ -285,7 +289,7 @@ class Walk:
             if _counts(name, value):
                 bound = self.reference(value) if _is_code(value) else self._value(value)
                 content.append(name.encode() + b"=" + bound)
-        self._add(f"{cls.__module__}:{cls.__qualname__}", b"|".join(content))
+        self._add(f"{cls.__module__}:{cls.__qualname__}", sha256(b"|".join(content)).digest())
 
     # ------------------------------------------------------------ values
 
@@ -316,6 +320,11 @@ def _remember(value: object, digest: bytes) -> None:
         _large[key] = (weakref.ref(value, lambda _: _large.pop(key, None)), digest)
     except TypeError:  # scalars take no weak references
         return
+
+
+def _together(digests: set[bytes]) -> bytes:
+    # Several pieces of one name: lambdas of one function, closures of one factory.
+    return next(iter(digests)) if len(digests) == 1 else sha256(b"".join(sorted(digests))).digest()
 
 
 def is_own_class(cls: type) -> bool:

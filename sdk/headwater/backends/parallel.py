@@ -1,0 +1,256 @@
+"""The `parallel` backend: worker processes that stay alive; branches side by side, maps in chunks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headwater.backends.pool import (
+    Died,
+    ItemDied,
+    ItemRaised,
+    ItemsReturned,
+    JobStarted,
+    Raised,
+    Returned,
+    WorkerPool,
+    shared_pool,
+)
+from headwater.blocks.signals import Skipped
+from headwater.engine import Graph
+from headwater.engine.commands import Cancel, Command, Start, StartItems
+from headwater.engine.events import (
+    Event,
+    Failed,
+    Failure,
+    ItemFailed,
+    ItemsSucceeded,
+    Started,
+    Stopped,
+    Succeeded,
+    TaskSkipped,
+)
+from headwater.engine.graph import ErrorClass
+from headwater.errors import WorkerDied
+from headwater.runtime.caching import CacheAccess
+from headwater.runtime.carry import kept
+from headwater.runtime.code import Code, live_inputs
+from headwater.runtime.inline import LocalExecutor, failure_of
+from headwater.runtime.items import Cached
+from headwater.runtime.remote import ItemCall, Left, Place, TaskCall
+
+MAP_SLOTS = False
+CACHE_POLL_SECONDS = 0.02
+_runs = itertools.count()
+
+
+def SLOTS(workers: int | None) -> int:  # noqa: N802  # a backend offers SLOTS, here it depends on the workers
+    """How many tasks run at once: one for each worker."""
+    return workers or len(os.sched_getaffinity(0))
+
+
+@dataclass(slots=True)
+class _Job:
+    """A command that a worker carries out."""
+
+    path: str
+    attempt: int
+
+
+class ParallelExecutor(LocalExecutor):
+    """Gives tasks and items to worker processes; questions are answered in this process."""
+
+    interruptible = False
+
+    def __init__(
+        self,
+        graph: Graph,
+        code: Code,
+        *,
+        workers: int | None = None,
+        log: str | None = None,
+        echo: bool = True,
+        store: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(graph, code, **options)
+        self._own = workers is not None
+        self._pool = WorkerPool(workers) if workers is not None else shared_pool()
+        self._temporary = None if store is not None else tempfile.mkdtemp(prefix="headwater-")
+        self._place = Place(log, echo, store or self._temporary)
+        self._run = next(_runs)
+        self._ids = itertools.count()
+        self._jobs: dict[str, _Job] = {}
+        self._shared: list[str] = []
+        self._local: list[Command] = []
+        self._task_call = self._share("tasks", TaskCall(graph, code, self.cache, self._place))
+
+    def _share(self, name: str, value: object) -> str:
+        key = f"{self._run}/{name}"
+        self._pool.share(key, value)
+        self._shared.append(key)
+        return key
+
+    def submit(self, command: Command) -> None:
+        """Hand a command to a worker, or keep it for the next `wait`."""
+        if isinstance(command, Start):
+            job = self._new_job(command.path, command.attempt)
+            inputs = kept(live_inputs(command.inputs), self._place.store)
+            self._pool.call(job, self._task_call, (command.path, command.attempt, command.body, inputs))
+        elif isinstance(command, StartItems):
+            self._start_items(command)
+        elif isinstance(command, Cancel):
+            self._cancel(command.path)
+        else:
+            self._local.append(command)
+
+    def _new_job(self, path: str, attempt: int) -> str:
+        key = f"{self._run}/{next(self._ids)}"
+        self._jobs[key] = _Job(path, attempt)
+        return key
+
+    def _start_items(self, command: StartItems) -> None:
+        mapped = self.maps[command.path]
+        runner = self.item_runner(command.path, mapped)
+        runner.broadcast = dict(kept(runner.broadcast, self._place.store))
+        shared = self._share(
+            f"{command.path}#{next(self._ids)}", ItemCall(runner, command.attempt, self._place)
+        )
+        job = self._new_job(command.path, command.attempt)
+        self._pool.items(job, shared, command.ranges, mapped.slice, limit=command.map.parallelism)
+
+    def _cancel(self, path: str) -> None:
+        for key, job in list(self._jobs.items()):
+            if job.path == path:
+                del self._jobs[key]
+                self._pool.cancel(key)
+        self.maps.pop(path, None)
+        self.parked = [command for command in self.parked if command.path != path]
+
+    def wait(self, seconds: float | None) -> Sequence[Event]:
+        """Answer what can be answered here, else wait for the workers."""
+        if self._local:
+            local, self._local = self._local, []
+            return [event for command in local for event in self.answer(command)]
+        patience = 0.5 if seconds is None else min(seconds, 0.5)
+        if self.parked:
+            patience = min(patience, CACHE_POLL_SECONDS)
+        events: list[Event] = []
+        for report in self._pool.poll(patience):
+            events += self._events_of(report)
+        if self.parked and not events:
+            events += self.look_again()
+        return events
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._jobs and not self._local and not self.parked
+
+    def _events_of(self, report: object) -> Sequence[Event]:
+        key: str = report.job_id  # type: ignore[attr-defined]  # every report of the pool has one
+        job = self._jobs.get(key)
+        if job is None:
+            return []
+        now = self.clock()
+        match report:
+            case JobStarted():
+                return [Started(job.path, job.attempt, now)]
+            case Returned(_, value):
+                del self._jobs[key]
+                return [self._returned(job, value, now)]
+            case Raised():
+                del self._jobs[key]
+                failure = failure_of(_with_traceback(report), job.path)
+                return [Failed(job.path, job.attempt, failure, now)]
+            case Died():
+                del self._jobs[key]
+                return [Failed(job.path, job.attempt, _death(job.path, report.message), now)]
+            case ItemsReturned(_, start, values):
+                return self._items_returned(job, start, values, now)
+            case ItemRaised():
+                where = f"{job.path}[{report.index}]"
+                failure = failure_of(_with_traceback(report), where)
+                return [ItemFailed(job.path, report.index, job.attempt, failure, now)]
+            case ItemDied():
+                where = f"{job.path}[{report.index}]"
+                return [ItemFailed(job.path, report.index, job.attempt, _death(where, report.message), now)]
+        return []
+
+    def _returned(self, job: _Job, value: object, now: float) -> Event:
+        if isinstance(value, Left):
+            return Stopped(now, kill=True, reason="exit_pipeline()", code=value.code)
+        if isinstance(value, Skipped):
+            return TaskSkipped(job.path, job.attempt, now)
+        assert isinstance(value, Mapping)
+        return Succeeded(job.path, job.attempt, value, now)
+
+    def _items_returned(self, job: _Job, start: int, values: Sequence[object], now: float) -> Sequence[Event]:
+        mapped = self.maps.get(job.path)
+        if mapped is None:
+            return []
+        cached = 0
+        for index, value in enumerate(values, start):
+            if type(value) is Cached:
+                cached += 1
+                value = value.outputs
+            elif type(value) is Left:
+                return [Stopped(now, kill=True, reason="exit_pipeline()", code=value.code)]
+            mapped.results[index] = value
+        return [ItemsSucceeded(job.path, ((start, start + len(values)),), now, cached)]
+
+    def close(self) -> None:
+        """End what still runs for this run and let the workers go on to the next."""
+        for key in list(self._jobs):
+            self._pool.cancel(key)
+        self._jobs.clear()
+        for key in self._shared:
+            self._pool.forget(key)
+        if self._own:
+            self._pool.close()
+
+    def discard_values(self) -> None:
+        """Take away the folder of large values; what the run gave back has been read by then."""
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _with_traceback(report: Raised | ItemRaised) -> BaseException:
+    error = report.exception
+    if report.traceback:
+        error.__dict__["__headwater_traceback__"] = report.traceback
+    return error
+
+
+def _death(path: str, message: str) -> Failure:
+    died = WorkerDied(f"the worker process {message}")
+    return Failure("WorkerDied", str(died), ErrorClass.ERROR, path, "", died)
+
+
+def executor(
+    graph: Graph,
+    code: Code,
+    *,
+    cache: CacheAccess | None,
+    known_items: Mapping[str, Mapping[int, Mapping[str, object]]],
+    workers: int | None,
+    log: str | None,
+    echo: bool,
+    store: str | None,
+) -> ParallelExecutor:
+    """An executor on worker processes; by default one for each core, shared by all runs of this process."""
+    return ParallelExecutor(
+        graph,
+        code,
+        workers=workers,
+        log=log,
+        echo=echo,
+        store=store,
+        cache=cache,
+        known_items=known_items,
+    )
