@@ -23,7 +23,7 @@ from headwater.backends.pool import (
 )
 from headwater.blocks.signals import Skipped
 from headwater.engine import Graph
-from headwater.engine.commands import Cancel, Command, Start, StartItems
+from headwater.engine.commands import Cancel, Command, Start, StartItems, StoreCached
 from headwater.engine.events import (
     Event,
     Failed,
@@ -106,6 +106,8 @@ class ParallelExecutor(LocalExecutor):
             self._start_items(command)
         elif isinstance(command, Cancel):
             self._cancel(command.path)
+        elif isinstance(command, StoreCached):
+            self.store(command)
         else:
             self._local.append(command)
 
@@ -134,6 +136,9 @@ class ParallelExecutor(LocalExecutor):
 
     def wait(self, seconds: float | None) -> Sequence[Event]:
         """Answer what can be answered here, else wait for the workers."""
+        if self.early:
+            early, self.early = self.early, []
+            return early
         if self._local:
             local, self._local = self._local, []
             return [event for command in local for event in self.answer(command)]

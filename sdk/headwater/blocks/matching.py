@@ -517,10 +517,9 @@ class _Wirer:
     # ------------------------------------------------------------------ outputs
 
     def _find_outputs(self, blocks: list[Block]) -> None:
+        used = {upstream for found in self.wiring.upstreams.values() for upstream in found}
         for block in self.workflow.blocks:
-            if isinstance(block, BranchBlock | ConditionBlock) or block not in self.wiring.offered:
-                continue
-            if _inner_downstreams(self.workflow, block):
+            if isinstance(block, BranchBlock | ConditionBlock) or block in used:
                 continue
             for name, target in self.wiring.offered[block].items():
                 self._add_output(name, target, block)

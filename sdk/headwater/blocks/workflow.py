@@ -53,6 +53,7 @@ class Workflow(Block):
         self.blocks: list[Block] = []
         self.extra_inputs: dict[str, Target] = {}
         self._compiled: Compiled | None = None
+        self._compiled_inside: Compiled | None = None
         self._wirings: dict[object, Wiring] = {}
         self.options: dict[str, Any] = {
             key: keywords.pop(key) for key in list(keywords) if key in self._known_options()
@@ -134,6 +135,7 @@ class Workflow(Block):
     def forget_compiled(self) -> None:
         """The graph has changed: what was compiled of it no longer holds."""
         self._compiled = None
+        self._compiled_inside = None
         self._wirings.clear()
 
     # ------------------------------------------------------------------ targets
@@ -201,9 +203,9 @@ class Workflow(Block):
     def _inside(self) -> Compiled:
         from headwater.blocks.compile import compile_workflow
 
-        if self._compiled is None:
-            self._compiled = compile_workflow(self, as_hook=False)
-        return self._compiled
+        if self._compiled_inside is None:
+            self._compiled_inside = compile_workflow(self, as_hook=False)
+        return self._compiled_inside
 
     @classmethod
     def has_hook(cls) -> bool:
@@ -213,7 +215,7 @@ class Workflow(Block):
     def __getstate__(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "_compiled": self._inside(),
+            "_compiled_inside": self._inside(),
             "options": self.options,
             "_targets": (dict(self.input_targets), dict(self.output_targets)),
         }

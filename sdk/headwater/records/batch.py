@@ -26,6 +26,7 @@ _NO_ERROR = (None, None, None, None)
 # What is let go when the database is out of reach for so long that memory must be bounded. Node states
 # always stay: there is one row a node, however often it changed.
 _EXPENDABLE = ("runtime_exception", "map_item", "map_slice")
+_NAMES = {"block": "node state", "map_slice": "map output slice", "runtime_exception": "exception"}
 _COLUMN = {table: {name: i for i, name in enumerate(upsert.columns)} for table, upsert in UPSERTS.items()}
 _BLOCK = _COLUMN["block"]
 
@@ -85,7 +86,6 @@ class Batch:
 
     def describe(self) -> str:
         """What is not in the database, for people: `3 node states, 1 attempt`."""
-        names = {"block": "node state", "map_slice": "slice of map outputs", "runtime_exception": "exception"}
         counts = {table: len(rows) for table, rows in self._rows.items()}
         for table, count in self.dropped.items():
             counts[table] = counts.get(table, 0) + count
@@ -94,8 +94,9 @@ class Batch:
             if table == "run":
                 parts.insert(0, "the run's own state")
             elif count:
-                name = names.get(table, table.replace("_", " "))
-                parts.append(f"{count} {name}" + ("s" if count > 1 and not name.endswith("s") else ""))
+                parts.append(
+                    f"{count} {_NAMES.get(table, table.replace('_', ' '))}{'s' if count > 1 else ''}"
+                )
         return ", ".join(parts)
 
     # ------------------------------------------------------------ the run

@@ -208,6 +208,7 @@ class Recorder:
                         self._flush_done = max(self._flush_done, ticket)
                         self._flushed.notify_all()
                     if closing is not None:
+                        self._own_up()
                         return
                 elif self._given_up:
                     return
@@ -265,6 +266,13 @@ class Recorder:
         for _ in range(len(queue)):
             report = queue.popleft()
             report[0](batch, *report[1:])
+
+    def _own_up(self) -> None:
+        if self._batch.dropped:
+            logger.warning(
+                "the run database %s was out of reach for long: the records of run %s lack %s",
+                *(shown(self.url), self.run_id, self._batch.describe()),
+            )
 
     def _give_up(self, error: RecordsError | None) -> None:
         with self._flushed:

@@ -96,6 +96,7 @@ class LocalExecutor:
         self.maps: dict[str, MapJob] = {}
         self.claims: dict[str, ClaimedEntry] = {}
         self.parked: list[Lookup] = []
+        self.early: list[Event] = []
 
     def answer(self, command: Command) -> Sequence[Event]:
         """Do a command that needs no worker."""
@@ -108,8 +109,6 @@ class LocalExecutor:
                 return [self._collect(command)]
             if isinstance(command, Lookup):
                 return self._lookup(command)
-            if isinstance(command, StoreCached):
-                return self._store(command)
         except ExitPipeline as leave:
             return [Stopped(self.clock(), kill=True, reason="exit_pipeline()", code=leave.code)]
         except Exception as error:
@@ -171,7 +170,8 @@ class LocalExecutor:
         self.claims[command.path] = entry
         return [CacheMissed(command.path, self.clock())]
 
-    def _store(self, command: StoreCached) -> Sequence[Event]:
+    def store(self, command: StoreCached) -> None:
+        """Keep outputs at once: the run may end with the very next event."""
         entry = self.claims.pop(command.path, None)
         if entry is not None:
             try:
@@ -179,7 +179,8 @@ class LocalExecutor:
                     entry.store(command.outputs)
             finally:
                 entry.release()
-        return self.look_again()
+        if self.parked:
+            self.early += self.look_again()
 
     def look_again(self) -> Sequence[Event]:
         """Ask once more for entries that somebody else was computing."""
@@ -234,6 +235,8 @@ class InlineExecutor(LocalExecutor):
         """Put a command into the queue."""
         if type(command) is Cancel:
             self._cancel(command.path)
+        elif type(command) is StoreCached:
+            self.store(command)
         elif type(command) is StartItems:
             job = self.maps[command.path]
             self._items.append((command, self.item_runner(command.path, job), deque(command.ranges)))
@@ -247,6 +250,9 @@ class InlineExecutor(LocalExecutor):
 
     def wait(self, seconds: float | None) -> Sequence[Event]:
         """Do the next thing in the queue; with an empty queue, sleep for at most `seconds`."""
+        if self.early:
+            early, self.early = self.early, []
+            return early
         if self._queue:
             command = self._queue.popleft()
             return self._start(command) if type(command) is Start else self.answer(command)
