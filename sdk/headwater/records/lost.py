@@ -12,6 +12,7 @@ from headwater.records.process import host_name, is_gone
 SILENT_AFTER = 120.0
 """Seconds without a heartbeat after which a run on another machine counts as lost."""
 
+_PATIENCE = 0.2
 _UNFINISHED = "phase IN ('Pending', 'Running', 'Suspended')"
 
 
@@ -55,6 +56,7 @@ def mark_lost_in(connection: Connection, now: float | None = None) -> list[str]:
         steps += [(sql, {"run": run_id}) for sql in _LOSE_NODES]
     if steps:
         with suppress(RecordsError):  # a database on a read-only disk, or locked: the answer is the same
+            connection.patience(_PATIENCE)
             connection.write({}, steps)
     return lost
 

@@ -139,6 +139,8 @@ def configuration(url: str, run: Run) -> dict[str, Any] | None:
 
 
 def _content(url: str, table: str, digest: str | None) -> dict[str, Any] | None:
+    if digest is None:
+        return None
     rows = _select(url, f"SELECT content FROM {table} WHERE digest = :digest", digest=digest)
     content: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
     return content
