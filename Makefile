@@ -1,0 +1,56 @@
+# `make demo` shows what Headwater does; `make test` checks everything. Both make .venv by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types layers unit lock clean bench
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Headwater needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.installed  ## Run the real analysis on all cores and say how to look further
+	@$(BIN)/python examples/digits/demo.py
+
+test: lint types layers unit  ## Everything that CI checks
+
+lint: $(VENV)/.installed-dev  ## Style, with ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev  ## Types, with mypy --strict
+	$(BIN)/mypy
+
+layers: $(VENV)/.installed-dev  ## Which room may know which, with import-linter
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.installed-dev  ## All tests and doctests
+	$(BIN)/python -m pytest -n $(RUN_WORKERS)
+
+bench: $(VENV)/.installed-dev  ## Measure beside peers (see benchmarks/README.md)
+	$(BIN)/python benchmarks/run.py
+
+lock: $(BIN)/python  ## Write the hashed locks anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+	  --extra build --extra examples pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+	  --extra build --extra examples --extra dev pyproject.toml -o requirements-dev.lock
+
+clean:  ## Remove what make has made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
