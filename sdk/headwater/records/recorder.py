@@ -270,7 +270,7 @@ class Recorder:
     def _own_up(self) -> None:
         if self._batch.dropped:
             logger.warning(
-                "the run database %s was out of reach for long: the records of run %s lack %s",
+                "the run database %s was out of reach for long. The records of run %s lack %s.",
                 *(shown(self.url), self.run_id, self._batch.describe()),
             )
 
@@ -284,7 +284,7 @@ class Recorder:
             self._flushed.notify_all()
         if isinstance(error, DatabaseBusyError):
             logger.warning(
-                "%s stayed so: the records of run %s lack %s",
+                "%s. The records of run %s lack %s.",
                 error.message,
                 self.run_id,
                 self._batch.describe(),
