@@ -8,29 +8,50 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from headwater.records.lost import mark_lost as mark_lost
-    from headwater.records.model import Attempt as Attempt
-    from headwater.records.model import Error as Error
-    from headwater.records.model import ExceptionRecord as ExceptionRecord
-    from headwater.records.model import Item as Item
-    from headwater.records.model import KnownNode as KnownNode
-    from headwater.records.model import Node as Node
-    from headwater.records.model import Run as Run
-    from headwater.records.model import Slice as Slice
-    from headwater.records.queries import attempts as attempts
-    from headwater.records.queries import configuration as configuration
-    from headwater.records.queries import document as document
-    from headwater.records.queries import edges as edges
-    from headwater.records.queries import exceptions as exceptions
-    from headwater.records.queries import get_run as get_run
-    from headwater.records.queries import items as items
-    from headwater.records.queries import known as known
-    from headwater.records.queries import list_runs as list_runs
-    from headwater.records.queries import nodes as nodes
-    from headwater.records.recorder import Recorder as Recorder
-    from headwater.records.run_ids import new_run_id as new_run_id
-    from headwater.records.run_info import RunInfo as RunInfo
-    from headwater.records.schema import upgrade as upgrade
+    from headwater.records.lost import mark_lost
+    from headwater.records.model import Attempt, Error, ExceptionRecord, Item, KnownNode, Node, Run, Slice
+    from headwater.records.queries import (
+        attempts,
+        configuration,
+        document,
+        edges,
+        exceptions,
+        get_run,
+        items,
+        known,
+        list_runs,
+        nodes,
+    )
+    from headwater.records.recorder import Recorder
+    from headwater.records.run_ids import new_run_id
+    from headwater.records.run_info import RunInfo
+    from headwater.records.schema import upgrade
+
+__all__ = [
+    "Attempt",
+    "Error",
+    "ExceptionRecord",
+    "Item",
+    "KnownNode",
+    "Node",
+    "Recorder",
+    "Run",
+    "RunInfo",
+    "Slice",
+    "attempts",
+    "configuration",
+    "document",
+    "edges",
+    "exceptions",
+    "get_run",
+    "items",
+    "known",
+    "list_runs",
+    "mark_lost",
+    "new_run_id",
+    "nodes",
+    "upgrade",
+]
 
 _HOMES = {
     "lost": ("mark_lost",),
