@@ -6,6 +6,7 @@ first.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -53,8 +54,11 @@ def survives_npy(dtype: Any) -> bool:
     from numpy.lib import format as npy
 
     try:
-        restored = npy.descr_to_dtype(npy.dtype_to_descr(dtype))
+        described = npy.dtype_to_descr(dtype)
+        restored = npy.descr_to_dtype(described)
     except (TypeError, ValueError):
+        return False
+    if not repr(described).isascii():  # field names that only the third version of the format can hold
         return False
     return bool(restored == dtype and restored.type is dtype.type and restored.metadata is None)
 
@@ -139,15 +143,13 @@ def read_npy(buffer: Any) -> Array:
         raise ValueError(f"npy version {version}")
     if dtype.hasobject:
         raise ValueError("an npy file of objects")
+    due = file.tell() + math.prod(shape) * dtype.itemsize
+    if view.nbytes != due:
+        raise ValueError(f"{view.nbytes} bytes where {due} are due")
     order: Any = "F" if fortran else "C"
-    array: Array = (
-        numpy.empty(shape, dtype, order)
-        if 0 in shape
-        else numpy.ndarray(shape, dtype, buffer=view, offset=file.tell(), order=order)
-    )
-    if file.tell() + array.nbytes != view.nbytes:
-        raise ValueError(f"{view.nbytes} bytes where {file.tell() + array.nbytes} are due")
-    return array
+    if 0 in shape:
+        return numpy.empty(shape, dtype, order)
+    return numpy.ndarray(shape, dtype, buffer=view, offset=file.tell(), order=order)
 
 
 class Gather:
@@ -172,7 +174,7 @@ class Gather:
 
 def table_buffers(table: Any) -> list[Buffer]:
     """A `pyarrow.Table` as the buffers of one Arrow IPC stream."""
-    import pyarrow  # type: ignore[import-untyped]  # it ships no types
+    import pyarrow
 
     sink = Gather()
     with pyarrow.PythonFile(sink, mode="w") as file, pyarrow.ipc.new_stream(file, table.schema) as stream:

@@ -106,7 +106,7 @@ class Hasher:
             parts.append(_sized(tag, marshal.dumps(sorted(value), _MARSHAL)))
             return
         digests = sorted(self.apart(item, depth + 1) for item in value)
-        parts.append(tag.lower() + b"%d:" % len(digests) + b"".join(digests))
+        parts.append(tag + b"*%d:" % len(digests) + b"".join(digests))
 
     def container(self, value: Any, parts: Parts, depth: int, head: bytes, items: Iterable[object]) -> None:
         identity = id(value)
@@ -190,6 +190,8 @@ class Hasher:
             parts.append(_sized(b"g", f"{getattr(value, '__module__', '')}:{reduced}".encode()))
             return
         function, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+        if type(value).__module__.startswith("pandas."):
+            state = _without_caches(state)
         self._callee(function, parts, depth)
         for argument in arguments or ():
             self._callee(argument, parts, depth)
@@ -238,8 +240,14 @@ class Hasher:
             parts.append(_sized(b"n", f"{type_name(type(value))} {value.dtype.str}".encode()))
             parts.append(_sized(b"b", value.tobytes()))
 
+    def masked(self, value: Any, parts: Parts, depth: int) -> None:
+        parts.append(b"X")
+        self.array(value.data, parts, depth)
+        self.array(sys.modules["numpy"].ma.getmaskarray(value), parts, depth)
+        self.feed([value.fill_value, value.hardmask], parts, depth + 1)
+
     def frame(self, value: Any, parts: Parts, depth: int) -> None:
-        parts.append(_sized(b"F", _name(type(value))))
+        parts.append(_sized(b"W", _name(type(value))))
         self.feed([value.columns, value.index, dict(value.attrs)], parts, depth + 1)
         for number in range(value.shape[1]):
             self.column(value.iloc[:, number], parts, depth + 1)
@@ -264,7 +272,7 @@ class Hasher:
 
     def arrow(self, value: Any, parts: Parts, depth: int) -> None:
         """Arrow tables and columns: their IPC stream in one batch; how they were cut does not count."""
-        import pyarrow  # type: ignore[import-untyped]  # it ships no types
+        import pyarrow
 
         kind = type(value).__name__
         parts.append(_sized(b"w", kind.encode()))
@@ -291,7 +299,7 @@ def _none(hasher: Hasher, value: object, parts: Parts, depth: int) -> None:
 
 
 def _ellipsis(hasher: Hasher, value: object, parts: Parts, depth: int) -> None:
-    parts.append(b"..." if value is ... else b"NI")
+    parts.append(b"!E" if value is ... else b"!I")
 
 
 def _bool(hasher: Hasher, value: bool, parts: Parts, depth: int) -> None:
@@ -406,6 +414,16 @@ def _reduce(value: object) -> Any:
         ) from error
 
 
+def _without_caches(state: Any) -> Any:
+    """The state of a pandas object without what it only keeps to be faster: it comes with being looked at."""
+    if type(state) is dict:
+        return {key: value for key, value in state.items() if key not in ("_cache", "_readonly")}
+    if type(state) is tuple:
+        cleaned = [_without_caches(each) for each in state]
+        return tuple(each for each in cleaned if type(each) is not dict or each)
+    return state
+
+
 _EXACT: dict[type, Handler] = {
     type(None): _none,
     type(...): _ellipsis,
@@ -459,6 +477,8 @@ def _resolve(cls: type) -> Handler:
         numpy = sys.modules["numpy"]
         if cls in (numpy.ndarray, numpy.memmap):
             return Hasher.array
+        if cls.__name__ == "MaskedArray":
+            return Hasher.masked
         if issubclass(cls, numpy.generic):
             return Hasher.scalar
     elif library == "pandas" and cls.__name__ in ("DataFrame", "Series"):

@@ -95,7 +95,7 @@ def _dump(value: object) -> tuple[bytes, list[memoryview]]:
             except Exception:  # anything may come out of it; cloudpickle has the last word
                 outside.clear()
                 file = io.BytesIO()
-        import cloudpickle  # type: ignore[import-untyped]
+        import cloudpickle
 
         cloudpickle.Pickler(file, protocol=_PROTOCOL, buffer_callback=keep).dump(value)
     except RecursionError as error:

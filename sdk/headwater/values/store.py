@@ -171,7 +171,7 @@ class ArtifactStore:
 
     def _filesystem(self) -> tuple[Any, str]:
         if self._remote is None:
-            import fsspec  # type: ignore[import-untyped]
+            import fsspec
 
             try:
                 filesystem, root = fsspec.core.url_to_fs(self.url)

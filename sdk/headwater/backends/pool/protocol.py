@@ -18,7 +18,7 @@ from enum import IntEnum
 from headwater.errors import TargetError, TaskFailed
 
 HEADER = struct.Struct("<BxxxIQ")
-_PLACE = struct.Struct("<QqQQd")
+_PLACE = struct.Struct("<QQqQQd")
 OUT_OF_BAND = 64 * 1024
 
 # The shared page, in 8-byte words: what the worker is doing, since when, and how far it may go.
@@ -34,7 +34,7 @@ class Kind(IntEnum):
     """What a frame is about: to a worker (first line), and from one."""
 
     SHARE, FORGET, SURROUNDINGS, CALL, ITEMS = range(5)
-    STARTED, RETURNED, RAISED, RESULTS, ITEM_RAISED, UNLOADABLE, DONE = range(10, 17)
+    STARTED, RETURNED, RESULTS, RAISED, UNLOADABLE, UNPACKABLE, CUT = range(10, 17)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,34 +175,36 @@ def load(data: Data, buffers: Sequence[bytearray] = ()) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a chunk of items, or a slice of their results, stands.
+    """Where a call, a chunk of items, or a slice of their results, stands.
 
-    `serial` numbers the items that one worker has been given, from 1; `start` is the index of the first item in
-    its job; `segments` says how many pickled lists follow; `busy` is how many seconds the items took.
+    `key` says which shared object is called; `serial` numbers what one worker has been given, from 1; `start` is
+    the index of the first item in its job; `segments` says how many pickles follow; `busy` is how many seconds
+    the items took.
     """
 
-    serial: int
-    start: int
-    count: int
+    key: int = 0
+    serial: int = 0
+    start: int = 0
+    count: int = 1
     segments: int = 1
     busy: float = 0.0
 
     def packed(self, pickles: Sequence[bytes]) -> bytes:
         """The payload of a frame: this place, the lengths of the pickles but the last, the pickles."""
-        head = _PLACE.pack(self.serial, self.start, self.count, len(pickles), self.busy)
-        lengths = struct.pack(f"<{len(pickles) - 1}Q", *map(len, pickles[:-1]))
+        head = _PLACE.pack(self.key, self.serial, self.start, self.count, len(pickles), self.busy)
+        lengths = struct.pack(f"<{len(pickles[:-1])}Q", *map(len, pickles[:-1]))
         return b"".join((head, lengths, *pickles))
 
 
 def unpack(payload: bytearray) -> tuple[Place, list[memoryview]]:
     """The place at the head of a payload, and its pickles.
 
-    >>> place, pickles = unpack(bytearray(Place(1, 7, 2).packed([b"ab", b"c"])))
+    >>> place, pickles = unpack(bytearray(Place(start=7, count=2).packed([b"ab", b"c"])))
     >>> place.start, place.segments, [bytes(each) for each in pickles]
     (7, 2, [b'ab', b'c'])
     """
     place = Place(*_PLACE.unpack_from(payload))
-    lengths = struct.unpack_from(f"<{place.segments - 1}Q", payload, _PLACE.size)
+    lengths = struct.unpack_from(f"<{max(place.segments - 1, 0)}Q", payload, _PLACE.size)
     rest = memoryview(payload)[_PLACE.size + 8 * len(lengths) :]
     pickles = []
     for length in lengths:
