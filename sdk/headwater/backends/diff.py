@@ -72,7 +72,9 @@ def _of_node(path: str, a: Node | None, b: Node | None) -> list[Difference]:
 
 
 def _seconds(node: Node) -> float:
-    return (node.finished_at or 0.0) - (node.started_at or 0.0) if node.finished_at and node.started_at else 0.0
+    return (
+        (node.finished_at or 0.0) - (node.started_at or 0.0) if node.finished_at and node.started_at else 0.0
+    )
 
 
 def _mappings(what: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:

@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +90,7 @@ class ParallelExecutor(LocalExecutor):
         self._local: list[Command] = []
         self._task_call = self._share("tasks", TaskCall(graph, code, self.cache, self._place))
 
-    def _share(self, name: str, value: object) -> str:
+    def _share(self, name: str, value: Callable[..., object]) -> str:
         key = f"{self._run}/{name}"
         self._pool.share(key, value)
         self._shared.append(key)

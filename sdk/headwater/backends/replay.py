@@ -94,5 +94,3 @@ def find_replay(compiled: Compiled, run: Run, node: str) -> Replay:
     except _Found as found:
         return found.replay
     raise UsageError(f"{path!r} starts no task of its own", fix="Name a task, or an item of a map.")
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from headwater.engine import Engine, NodeState
 from headwater.engine.events import Failure
@@ -90,8 +91,12 @@ class Nodes(dict[str, NodeRecord]):
             return False
         return True
 
-    def get(self, path: str, default: object = None) -> NodeRecord:  # type: ignore[override]  # same meaning
-        return self[path] if path in self else default  # type: ignore[return-value]
+    def get(self, path: str, default: Any = None) -> Any:
+        """As `[path]`, or `default`."""
+        try:
+            return self[path]
+        except KeyError:
+            return default
 
 
 def _plain(path: str) -> str:

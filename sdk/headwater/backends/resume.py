@@ -11,7 +11,7 @@ from headwater.blocks.compile import Compiled
 from headwater.configuration import database_url, state_dir
 from headwater.document.graph import to_graph
 from headwater.engine import LIVE, Graph, IntervalSet, Known, Phase
-from headwater.engine.graph import Call, Map, Node, Task
+from headwater.engine.graph import Call, Map, Node
 from headwater.engine.plan import plan_of
 from headwater.errors import UsageError
 from headwater.records import queries
@@ -130,7 +130,11 @@ class _Again:
         self._after: set[str] = set()
         for path, node in walk(graph):
             if selection is not None and path == selection.path:
-                said = f"items {', '.join(map(str, selection.items))} asked for" if selection.items else "asked for"
+                said = (
+                    f"items {', '.join(map(str, selection.items))} asked for"
+                    if selection.items
+                    else "asked for"
+                )
                 self._add(graph, path, said)
             for ref in refs_below(graph, node):
                 if ref in changed and not isinstance(node.kind, Call):
@@ -241,5 +245,3 @@ def _rows(
             yield Row(path, "rerun", why or lost)
         else:
             yield Row(path, "rerun", again.why(path) or "it did not run")
-
-

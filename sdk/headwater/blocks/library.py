@@ -43,7 +43,7 @@ class PopenTask(Task):
 
     name = "popen_task"
 
-    def run(self, command: Any, shell: bool = False, cwd: Any = None) -> {"stdout": str, "returncode": int}:  # type: ignore[valid-type]  # noqa: E501, F821
+    def run(self, command: Any, shell: bool = False, cwd: Any = None) -> {stdout: str, returncode: int}:  # type: ignore[valid-type]  # noqa: F821
         """Run it; an exit code other than 0 fails the task."""
         shown = command if isinstance(command, str) else " ".join(map(str, command))
         done = subprocess.run(
@@ -68,7 +68,7 @@ class ExecuteShellScripts(Task):
 
     name = "execute_shell_scripts"
 
-    def run(self, scripts: Any, shell: str = "/bin/sh") -> {"stdout": list[str]}:  # type: ignore[valid-type]  # noqa: F821
+    def run(self, scripts: Any, shell: str = "/bin/sh") -> {stdout: list[str]}:  # type: ignore[valid-type]  # noqa: F821
         """Run each script file in turn."""
         files: Sequence[Any] = [scripts] if isinstance(scripts, str | Path) else scripts
         printed = []

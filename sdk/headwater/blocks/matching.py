@@ -530,17 +530,17 @@ class _Wirer:
             outputs[name] = (Target(name, target.type), FromBlock(block, name))
             return
         known, feed = outputs[name]
-        others = feed.options if isinstance(feed, FromEither) else (feed,)
-        assert all(isinstance(other, FromBlock) for other in others)
+        options = feed.options if isinstance(feed, FromEither) else (feed,)
+        others = [option for option in options if isinstance(option, FromBlock)]
         for other in others:
-            if not self._exclusive(other.block, block):  # type: ignore[union-attr]  # asserted above
+            if not self._exclusive(other.block, block):
                 raise GraphError(
                     f"workflow {self.workflow.name!r}: output {name!r} is given by both "
-                    f"{other.block.name!r} and {block.name!r}",  # type: ignore[union-attr]
+                    f"{other.block.name!r} and {block.name!r}",
                     fix="Rename one of the two outputs.",
                 )
         kind = known.type if known.type == target.type else Any
-        outputs[name] = (Target(name, kind), FromEither((*others, FromBlock(block, name))))  # type: ignore[arg-type]
+        outputs[name] = (Target(name, kind), FromEither((*others, FromBlock(block, name))))
 
 
 def _flat(

@@ -90,7 +90,6 @@ def _adding(attribute: str, target: Target) -> Callable[[type[Task]], type[Task]
                 fix="Put it above @task, so that it is applied to the task.",
             )
         setattr(cls, attribute, {**getattr(cls, attribute, {}), target.name: target})
-        cls.__dict__.get("_cached_targets") and delattr(cls, "_cached_targets")
         return cls
 
     return add

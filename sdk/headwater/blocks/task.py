@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, overload
 
@@ -239,9 +240,9 @@ class Task(Block):
         checks = plan.outputs
         if type(returned) is not dict or (plan.single is not None and plan.single not in returned):
             returned = self._as_outputs(plan, returned)
-        if len(returned) != len(checks) or not all(name in returned for name in checks):  # type: ignore[arg-type]
-            self._refuse_names(returned)  # type: ignore[arg-type]  # a dict by now
         assert isinstance(returned, dict)
+        if len(returned) != len(checks) or not all(name in returned for name in checks):
+            self._refuse_names(returned)
         for name, check in checks.items():
             if check is not None:
                 wrong = check(returned[name])
@@ -271,10 +272,8 @@ class Task(Block):
     def _may_be_dict(self, name: str) -> bool:
         check = check_of(self.outputs[name].type)
         annotation = self.outputs[name].type
-        return (
-            annotation is not Any
-            and (check is None or check({}) is None)
-            or (annotation is Any and type(self).scanned().outputs is None)
+        return (annotation is not Any and (check is None or check({}) is None)) or (
+            annotation is Any and type(self).scanned().outputs is None
         )
 
     def _refuse_names(self, returned: Mapping[str, object]) -> None:
@@ -358,7 +357,12 @@ def _task_class(base: type[Task], function: Callable[..., object], options: dict
         "run": function if with_self else staticmethod(function),
         "__wrapped__": function,
     }
-    return type(base)(camel_case(getattr(function, "__name__", written)), (base,), body)
+    made: type[Task] = types.new_class(
+        camel_case(getattr(function, "__name__", written)),
+        (base,),
+        exec_body=lambda space: space.update(body),
+    )
+    return made
 
 
 T = TypeVar("T", bound=Callable[..., Any])

@@ -137,7 +137,7 @@ def _mapping(origin: Any, check_key: Check | None, check_value: Check | None) ->
     def verify(value: object) -> str | None:
         if not isinstance(value, origin):
             return _named(value)
-        for count, (key, element) in enumerate(value.items()):  # type: ignore[attr-defined]  # a mapping
+        for count, (key, element) in enumerate(value.items()):
             if count >= CHECKED_ELEMENTS:
                 break
             wrong = check_key(key) if check_key is not None else None
@@ -179,12 +179,10 @@ def could_match(given: object, wanted: object) -> bool:
         if side is Any or side is object or isinstance(side, str | typing.TypeVar):
             return True
     given, wanted = (type(None) if side is None else side for side in (given, wanted))
-    for side, match in (
-        (wanted, lambda part: could_match(given, part)),
-        (given, lambda part: could_match(part, wanted)),
-    ):
-        if typing.get_origin(side) in (Union, types.UnionType):
-            return any(match(part) for part in typing.get_args(side))
+    if _is_union(wanted):
+        return any(could_match(given, part) for part in typing.get_args(wanted))
+    if _is_union(given):
+        return any(could_match(part, wanted) for part in typing.get_args(given))
     plain_given = typing.get_origin(given) or given
     plain_wanted = typing.get_origin(wanted) or wanted
     if not (isinstance(plain_given, type) and isinstance(plain_wanted, type)):
@@ -195,9 +193,13 @@ def could_match(given: object, wanted: object) -> bool:
         return False
     given_arguments, wanted_arguments = typing.get_args(given), typing.get_args(wanted)
     if plain_given is plain_wanted and plain_given in (list, set, frozenset):
-        if len(given_arguments) == len(wanted_arguments) == 1:
-            return could_match(given_arguments[0], wanted_arguments[0])
+        both_say = len(given_arguments) == len(wanted_arguments) == 1
+        return not both_say or could_match(given_arguments[0], wanted_arguments[0])
     return True
+
+
+def _is_union(annotation: object) -> bool:
+    return typing.get_origin(annotation) in (Union, types.UnionType)
 
 
 def _related(given: type, wanted: type) -> bool:

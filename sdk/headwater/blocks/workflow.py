@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import types
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -261,7 +262,8 @@ class Workflow(Block):
             "definition": staticmethod(function),
             "defaults": {**cls.defaults, **options},
         }
-        made: type[Workflow] = type(cls)(camel_case(function.__name__), (cls,), body)
+        name = camel_case(function.__name__)
+        made: type[Workflow] = types.new_class(name, (cls,), exec_body=lambda space: space.update(body))
         made.check_definition()
         return made
 

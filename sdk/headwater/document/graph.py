@@ -245,7 +245,8 @@ def _dependency(written: str | Spec) -> Dependency:
 def _kind(written: Spec) -> Kind:
     for key, make in _KINDS.items():
         if key in written:
-            return make(written[key])
+            kind: Kind = make(written[key])
+            return kind
     raise DocumentError(
         f"node {written.get('name')!r} has no kind", fix="Give it `task`, `call`, `map` or another."
     )

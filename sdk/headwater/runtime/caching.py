@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from headwater.blocks.hook import RunHook
 from headwater.blocks.task import Task as BlockTask
@@ -101,7 +102,7 @@ class CacheAccess:
         objects = {ref: code.resolve(ref) for ref in refs}
         names = sorted({getattr(found, "name", "") for found in objects.values()})
         parameters = {name: code.parameters[name] for name in names if name in code.parameters}
-        mode = "inputs" if node.policy.cache == "inputs" else "code"
+        mode: Literal["inputs", "code"] = "inputs" if node.policy.cache == "inputs" else "code"
         return self.cache.key(
             node.name, live_inputs(inputs), parameters, [source_of(found) for found in objects.values()], mode
         )

@@ -81,7 +81,7 @@ class Code:
         function = self._functions.get(ref)
         if function is None:
             found = self.resolve(ref)
-            if isinstance(found, type) and issubclass(found, Task) or isinstance(found, Task):
+            if (isinstance(found, type) and issubclass(found, Task)) or isinstance(found, Task):
                 return self._decided_by_task(ref, inputs)
             if not callable(found):
                 raise DefinitionError(f"{ref!r} is not a function", fix="Name a function of the outputs.")

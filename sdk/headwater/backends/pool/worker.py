@@ -161,14 +161,13 @@ class Worker:
         send(self._sock, frame(kind, place.packed(pickles), buffers))
 
     def _object(self, key: int) -> Callable[..., object]:
-        known = self._objects.get(key)
-        if known is None:
+        if key not in self._objects:
             self._page[DOING] = LOADING
             arrived = self._pickled[key]
             _, (pickled,) = unpack(arrived.payload)
-            known = self._objects[key] = load(pickled, arrived.buffers)  # type: ignore[assignment]
+            self._objects[key] = load(pickled, arrived.buffers)  # type: ignore[assignment]  # what was shared
             del self._pickled[key]
-        return known
+        return self._objects[key]
 
     def _loaded(self, place: Place) -> Callable[..., object] | None:
         try:
@@ -326,10 +325,8 @@ def _is_plain(value: object) -> bool:
         return True
     if kind is not dict:
         return False
-    for name, part in value.items():  # type: ignore[attr-defined]  # it is a dict
-        if type(name) is not str or type(part) not in _PLAIN:
-            return False
-    return True
+    items = value.items()  # type: ignore[attr-defined]  # it is a dict
+    return all(type(name) is str and type(part) in _PLAIN for name, part in items)
 
 
 def _dumped(value: object, what: str) -> tuple[bytes, list[memoryview]]:
