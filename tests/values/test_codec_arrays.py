@@ -282,7 +282,9 @@ def test_a_table_is_an_arrow_stream(name, store):
 
 
 @pytest.mark.parametrize(
-    "value", [pa.array([1, 2]), pa.chunked_array([[1], [2]]), pa.record_batch({"a": [1]})], ids=repr
+    "value",
+    [pa.array([1, 2]), pa.chunked_array([[1], [2]]), pa.record_batch({"a": [1]})],
+    ids=["array", "chunked", "batch"],
 )
 def test_other_arrow_values_arrive(value, store):
     back = travel(value, store)

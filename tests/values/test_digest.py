@@ -268,7 +268,7 @@ def test_different_values_have_different_digests():
     assert clashes == []
 
 
-@pytest.mark.parametrize("value", DIFFERENT, ids=lambda value: f"{type(value).__name__}-{str(value)[:20]!a}")
+@pytest.mark.parametrize("value", DIFFERENT, ids=lambda value: type(value).__name__)
 def test_a_copy_has_the_same_digest(value):
     if not isinstance(value, memoryview) and type(value).__name__ != "module":
         assert digest(pickle.loads(pickle.dumps(value, 5))) == digest(value)
