@@ -6,7 +6,7 @@ import logging
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from headwater.blocks.task import Task
 from headwater.errors import DefinitionError, HeadwaterError
@@ -34,6 +34,19 @@ class IdentityTask(Task):
         return {**self.bound, **inputs}
 
 
+class Printed(TypedDict):
+    """What a command gives."""
+
+    stdout: str
+    returncode: int
+
+
+class PrintedByEach(TypedDict):
+    """What scripts give: what each has printed."""
+
+    stdout: list[str]
+
+
 class PopenTask(Task):
     """Runs one command; its output goes to the log and is the output `stdout`.
 
@@ -43,7 +56,7 @@ class PopenTask(Task):
 
     name = "popen_task"
 
-    def run(self, command: Any, shell: bool = False, cwd: Any = None) -> {stdout: str, returncode: int}:  # type: ignore[valid-type]  # noqa: F821
+    def run(self, command: Any, shell: bool = False, cwd: Any = None) -> Printed:
         """Run it; an exit code other than 0 fails the task."""
         shown = command if isinstance(command, str) else " ".join(map(str, command))
         done = subprocess.run(
@@ -68,14 +81,14 @@ class ExecuteShellScripts(Task):
 
     name = "execute_shell_scripts"
 
-    def run(self, scripts: Any, shell: str = "/bin/sh") -> {stdout: list[str]}:  # type: ignore[valid-type]  # noqa: F821
+    def run(self, scripts: Any, shell: str = "/bin/sh") -> PrintedByEach:
         """Run each script file in turn."""
         files: Sequence[Any] = [scripts] if isinstance(scripts, str | Path) else scripts
-        printed = []
+        printed: list[str] = []
         for file in files:
             if not Path(file).is_file():
                 raise DefinitionError(f"there is no script {str(file)!r}", fix="Check the path.")
-            printed.append(PopenTask()(command=[shell, str(file)])["stdout"])  # type: ignore[index]
+            printed.append(PopenTask().run([shell, str(file)])["stdout"])
         return {"stdout": printed}
 
 

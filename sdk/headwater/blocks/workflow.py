@@ -29,7 +29,7 @@ class _RunMethod:
 
 
 class Workflow(Block):
-    """A sequence of blocks as one block.
+    """A sequence of blocks as one block; a subclass may make its blocks in `setup_tasks(self)`.
 
     >>> from headwater.blocks.task import task
     >>> @task
@@ -48,6 +48,11 @@ class Workflow(Block):
         "name", "cache", "output_name", "placement", "retries", "retry", "timeout", "resources", "image",
         "executor", "slurm", "continue_on_failure",
     )  # fmt: skip
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "name" not in cls.__dict__:
+            cls.name = snake_case(cls.__name__)
 
     def __init__(self, *blocks: Any, **keywords: Any) -> None:
         keywords = {**type(self).defaults, **keywords}
@@ -72,7 +77,7 @@ class Workflow(Block):
         """Check the options of a special workflow; nothing here."""
 
     def _build(self, blocks: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        define = type(self).definition
+        define = type(self).definition or getattr(self, "setup_tasks", None)
         if define is None:
             for block in blocks:
                 self.adopt(block() if isinstance(block, type) else block)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -17,38 +17,42 @@ from headwater.values.cache import Cache, CacheKey, Claim, Hit
 Outputs = Mapping[str, object]
 
 
+def _kinds_below(graph: Graph, node: Node) -> Iterator[object]:
+    """The kinds of a node and of all that running it may run, blocks' nodes included; each block once."""
+    seen: set[str] = set()
+    pending: list[object] = [node.kind]
+    while pending:
+        kind = pending.pop(0)
+        yield kind
+        if isinstance(kind, Map):
+            pending.append(kind.body)
+        elif isinstance(kind, Condition):
+            pending.append(kind.decide)
+        for block in _blocks_of(kind):
+            if block not in seen:
+                seen.add(block)
+                pending += [inner.kind for inner in graph.blocks[block].nodes]
+
+
+def _blocks_of(kind: object) -> Iterable[str]:
+    if isinstance(kind, Race):
+        return kind.blocks
+    return (kind.block,) if isinstance(kind, Call | Loop | Iterate) else ()
+
+
+def blocks_below(graph: Graph, node: Node) -> list[str]:
+    """The names of all blocks that running a node may run."""
+    return list(dict.fromkeys(block for kind in _kinds_below(graph, node) for block in _blocks_of(kind)))
+
+
 def refs_below(graph: Graph, node: Node) -> list[str]:
     """Every code reference that running a node may call, its blocks' included, in order."""
     refs: dict[str, None] = {}
-    seen: set[str] = set()
-
-    def visit_block(name: str) -> None:
-        if name not in seen:
-            seen.add(name)
-            for inner in graph.blocks[name].nodes:
-                visit(inner.kind)
-
-    def visit(kind: object) -> None:
-        match kind:
-            case Task(ref):
-                refs[ref] = None
-            case Map():
-                visit(kind.body)
-            case Call(block) | Loop(block):
-                visit_block(block)
-            case Iterate():
-                visit_block(kind.block)
-                if kind.until is not None:
-                    refs[kind.until] = None
-            case Condition():
-                visit(kind.decide)
-            case Race(blocks):
-                for block in blocks:
-                    visit_block(block)
-            case _:
-                pass
-
-    visit(node.kind)
+    for kind in _kinds_below(graph, node):
+        if isinstance(kind, Task):
+            refs[kind.ref] = None
+        elif isinstance(kind, Iterate) and kind.until is not None:
+            refs[kind.until] = None
     return list(refs)
 
 
@@ -81,12 +85,47 @@ class ClaimedEntry:
 
 
 @dataclass(frozen=True)
+class _KeyParts:
+    """What of a node's key is the same for each call of it; `node` is held so that its id stays taken."""
+
+    node: Node
+    name: str
+    parameters: Mapping[str, object]
+    code: list[object]
+
+
+def _parts_of(node: Node, graph: Graph, code: Code) -> _KeyParts:
+    objects = {ref: code.resolve(ref) for ref in refs_below(graph, node)}
+    parameters: dict[str, object] = {}
+    for found in objects.values():
+        name = getattr(found, "name", "")
+        if name in code.parameters:
+            parameters[name] = code.parameters[name]
+    # Two nodes that call one task share its entries; with blocks, how they are put together counts too.
+    kind = node.kind.body if isinstance(node.kind, Map) else node.kind
+    name = node.name
+    if isinstance(kind, Task):
+        name = getattr(objects[kind.ref], "name", name)
+    else:
+        for block in blocks_below(graph, node):
+            parameters[f"graph of {block}"] = [
+                (each.name, each.kind, each.inputs, each.after, each.branch, each.when)
+                for each in graph.blocks[block].nodes
+            ]
+    return _KeyParts(node, name, parameters, [source_of(found) for found in objects.values()])
+
+
+@dataclass(frozen=True)
 class CacheAccess:
     """The cache as a run uses it. `overwrite` recomputes everything and keeps the new outputs."""
 
     directory: Path
     overwrite: bool = False
     run_id: str = ""
+    _parts: dict[int, _KeyParts] = field(default_factory=dict, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return CacheAccess, (self.directory, self.overwrite, self.run_id)
 
     @property
     def cache(self) -> Cache:
@@ -97,15 +136,12 @@ class CacheAccess:
         return opened
 
     def key(self, node: Node, inputs: Outputs, graph: Graph, code: Code) -> CacheKey:
-        """The key of a node: its inputs' contents, all parameters and all code below it."""
-        refs = refs_below(graph, node)
-        objects = {ref: code.resolve(ref) for ref in refs}
-        names = sorted({getattr(found, "name", "") for found in objects.values()})
-        parameters = {name: code.parameters[name] for name in names if name in code.parameters}
+        """The key of a node: its inputs' contents, all parameters, all code and the graph below it."""
+        known = self._parts.get(id(node))
+        if known is None:
+            known = self._parts[id(node)] = _parts_of(node, graph, code)
         mode: Literal["inputs", "code"] = "inputs" if node.policy.cache == "inputs" else "code"
-        return self.cache.key(
-            node.name, live_inputs(inputs), parameters, [source_of(found) for found in objects.values()], mode
-        )
+        return self.cache.key(known.name, live_inputs(inputs), known.parameters, known.code, mode)
 
     def try_claim(self, node: Node, inputs: Outputs, graph: Graph, code: Code) -> ClaimedEntry | None:
         """Claim a node's entry without waiting; None while somebody else computes it."""
