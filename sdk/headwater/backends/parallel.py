@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headwater.backends.pool import (
@@ -18,7 +18,6 @@ from headwater.backends.pool import (
     JobStarted,
     Raised,
     Returned,
-    WorkerPool,
     shared_pool,
 )
 from headwater.blocks.signals import Skipped
@@ -36,7 +35,7 @@ from headwater.engine.events import (
     TaskSkipped,
 )
 from headwater.engine.graph import ErrorClass
-from headwater.errors import WorkerDied
+from headwater.errors import TaskFailed, WorkerDied
 from headwater.runtime.caching import CacheAccess
 from headwater.runtime.carry import kept
 from headwater.runtime.code import Code, live_inputs
@@ -79,21 +78,18 @@ class ParallelExecutor(LocalExecutor):
         **options: Any,
     ) -> None:
         super().__init__(graph, code, **options)
-        self._own = workers is not None
-        self._pool = WorkerPool(workers) if workers is not None else shared_pool()
+        self._pool = shared_pool(workers)
         self._temporary = None if store is not None else tempfile.mkdtemp(prefix="headwater-")
         self._place = Place(log, echo, store or self._temporary)
         self._run = next(_runs)
         self._ids = itertools.count()
         self._jobs: dict[str, _Job] = {}
-        self._shared: list[str] = []
         self._local: list[Command] = []
         self._task_call = self._share("tasks", TaskCall(graph, code, self.cache, self._place))
 
     def _share(self, name: str, value: Callable[..., object]) -> str:
         key = f"{self._run}/{name}"
         self._pool.share(key, value)
-        self._shared.append(key)
         return key
 
     def submit(self, command: Command) -> None:
@@ -171,7 +167,7 @@ class ParallelExecutor(LocalExecutor):
                 return [self._returned(job, value, now)]
             case Raised():
                 del self._jobs[key]
-                failure = failure_of(_with_traceback(report), job.path)
+                failure = _failure(report, job.path)
                 return [Failed(job.path, job.attempt, failure, now)]
             case Died():
                 del self._jobs[key]
@@ -180,7 +176,7 @@ class ParallelExecutor(LocalExecutor):
                 return self._items_returned(job, start, values, now)
             case ItemRaised():
                 where = f"{job.path}[{report.index}]"
-                failure = failure_of(_with_traceback(report), where)
+                failure = _failure(report, where)
                 return [ItemFailed(job.path, report.index, job.attempt, failure, now)]
             case ItemDied():
                 where = f"{job.path}[{report.index}]"
@@ -210,14 +206,9 @@ class ParallelExecutor(LocalExecutor):
         return [ItemsSucceeded(job.path, ((start, start + len(values)),), now, cached)]
 
     def close(self) -> None:
-        """End what still runs for this run and let the workers go on to the next."""
-        for key in list(self._jobs):
-            self._pool.cancel(key)
+        """End what still runs for this run and let the next one have the workers."""
         self._jobs.clear()
-        for key in self._shared:
-            self._pool.forget(key)
-        if self._own:
-            self._pool.close()
+        self._pool.close()
 
     def discard_values(self) -> None:
         """Take away the folder of large values; what the run gave back has been read by then."""
@@ -225,11 +216,14 @@ class ParallelExecutor(LocalExecutor):
             shutil.rmtree(self._temporary, ignore_errors=True)
 
 
-def _with_traceback(report: Raised | ItemRaised) -> BaseException:
+def _failure(report: Raised | ItemRaised, where: str) -> Failure:
     error = report.exception
     if report.traceback:
         error.__dict__["__headwater_traceback__"] = report.traceback
-    return error
+    failure = failure_of(error, where)
+    if type(error) is TaskFailed:  # it stands in for an exception that could not travel
+        failure = replace(failure, type=report.type, message=report.message)
+    return failure
 
 
 def _death(path: str, message: str) -> Failure:

@@ -142,8 +142,8 @@ class _Session:
             executor.seconds_to_next_timer = driver.seconds_to_next_timer
             if mailbox is not None and mailbox.open():
                 driver.mailbox = mailbox.read
-            tracking.start(executor.maps)
             try:
+                tracking.start(executor.maps)
                 self._drive(driver, guard)
             finally:
                 executor.release_claims()
