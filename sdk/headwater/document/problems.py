@@ -1,0 +1,68 @@
+"""What is wrong with a document, where, and how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from headwater.document.yaml_text import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend: `path` as `spec.blocks[0].nodes[2].map`, the line in the file where it is known.
+
+    >>> Problem("spec.timeout", "is no duration", "Write 90s.", 7).as_dict()["line"]
+    7
+    """
+
+    path: str
+    message: str
+    fix: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line is not None else ""
+        path = f"{self.path}: " if self.path else ""
+        fix = f" {self.fix}" if self.fix else ""
+        return f"{where}{path}{self.message}.{fix}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--output json` prints."""
+        return asdict(self)
+
+
+def path_text(path: Path) -> str:
+    """A path as it is written in messages.
+
+    >>> path_text(("spec", "blocks", 0, "name"))
+    'spec.blocks[0].name'
+    """
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A suggestion for a name that is not known.
+
+    >>> nearest("nodez", ["nodes", "name"])
+    "Did you mean 'nodes'? Known: 'nodes', 'name'."
+    """
+    listed = list(known)
+    if not listed:
+        return "There is none."
+    close = difflib.get_close_matches(name, listed, 1)
+    shown = ", ".join(map(repr, listed[:12])) + (", …" if len(listed) > 12 else "")
+    return f"Did you mean {close[0]!r}? Known: {shown}." if close else f"Known: {shown}."
+
+
+def line_of(path: Path, lines: Mapping[Path, int]) -> int | None:
+    """The line of a path, or of what it lies in."""
+    for end in range(len(path), -1, -1):
+        if path[:end] in lines:
+            return lines[path[:end]]
+    return None
