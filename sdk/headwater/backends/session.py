@@ -87,7 +87,7 @@ def run(
     graph = _graph_of(compiled)
     code = Code(compiled.objects, compiled.spec.get("parameters") or {})
     given = {**(compiled.spec.get("arguments") or {}), **(inputs or {})}
-    _refuse_wrong_inputs(graph, given)
+    refuse_wrong_inputs(graph, given)
     tracking: Tracking | Untracked = Untracked()
     if track or observers:
         from headwater.backends.tracking import open_tracking
@@ -219,7 +219,12 @@ def _caches(graph: Graph) -> bool:
     return any(node.policy.cache != "off" for block in graph.blocks.values() for node in block.nodes)
 
 
-def _refuse_wrong_inputs(graph: Graph, given: Mapping[str, object]) -> None:
+def refuse_wrong_inputs(graph: Graph, given: Mapping[str, object]) -> None:
+    """Refuse inputs that the workflow does not have, and ask for those that it needs.
+
+    Raises:
+        UsageError: with what is unknown or missing.
+    """
     declared = graph.blocks[graph.entrypoint].inputs
     unknown = sorted(set(given) - set(declared))
     if unknown:

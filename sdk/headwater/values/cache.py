@@ -188,7 +188,7 @@ class Cache:
 
     def _claim(self, key: CacheKey, overwrite: bool, *, wait: bool) -> Hit | Claim | None:
         if not overwrite:
-            hit = self._hit(key)
+            hit = self.read(key)
             if hit is not None:
                 return hit
         path = self.directory / "locks" / key.digest
@@ -204,7 +204,7 @@ class Cache:
         claim = Claim(self, key, lock)
         if not overwrite:
             try:
-                hit = self._hit(key)  # computed by another while we waited
+                hit = self.read(key)  # computed by another while we waited
             except BaseException:
                 claim.release()
                 raise
@@ -213,7 +213,7 @@ class Cache:
                 return hit
         return claim
 
-    def _hit(self, key: CacheKey) -> Hit | None:
+    def read(self, key: CacheKey) -> Hit | None:
         loaded = self._load(key.digest)
         if loaded is None:
             return None

@@ -1,0 +1,282 @@
+"""list, show, logs, diff: what looks at recorded runs."""
+
+from __future__ import annotations
+
+import json as json_module
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from headwater.cli.printing import clock, glyph, phase_style, print_json, recorded, seconds, styled, table
+from headwater.configuration import database_url, setup_logging, state_dir
+from headwater.errors import UsageError
+from headwater.records import queries
+from headwater.records.model import Error, Node, Run
+
+FOLLOW_SECONDS = 0.2
+
+
+def list_runs(limit: int, phase: str | None, name: str | None, *, json: bool) -> None:
+    """Print runs, newest first."""
+    setup_logging()
+    runs = queries.list_runs(database_url(), limit=limit, phase=phase, name=name)
+    if json:
+        print_json([_run_object(run) for run in runs])
+        return
+    if not runs:
+        print("no runs are recorded here; `flowctl run TARGET` makes one")
+        return
+    rows = [
+        (
+            f"{glyph(run.phase)} {run.phase}",
+            run.run_id,
+            run.name,
+            run.backend,
+            clock(run.started_at),
+            seconds(run.finished_at - run.started_at) if run.finished_at else "",
+            _remark(run),
+        )
+        for run in runs
+    ]
+    print(table(rows, ("  phase", "run", "name", "backend", "started", "took", "")))
+
+
+def _remark(run: Run) -> str:
+    if run.error is not None:
+        return " ".join(f"{run.error.node}: {run.error.type}: {run.error.message}".split())[:80]
+    return f"failed items: {run.failed_items}" if run.failed_items else run.message
+
+
+def _run_object(run: Run) -> dict[str, Any]:
+    return {
+        "run": run.run_id,
+        "name": run.name,
+        "phase": run.phase,
+        "backend": run.backend,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "target": run.target,
+        "failed_items": run.failed_items,
+        "resumed_from": run.resumed_from,
+        "error": _error_object(run.error),
+    }
+
+
+def _error_object(error: Error | None) -> dict[str, str] | None:
+    if error is None:
+        return None
+    return {"node": error.node, "type": error.type, "message": error.message, "class": error.error_class}
+
+
+def show_run(run_id: str, *, json: bool) -> None:
+    """Print one run."""
+    setup_logging()
+    url = database_url()
+    run = queries.get_run(url, run_id)
+    nodes = queries.nodes(url, run.run_id)
+    exceptions = queries.exceptions(url, run.run_id)
+    if json:
+        found = _run_object(run)
+        found["inputs"] = {name: _plain(value) for name, value in run.inputs.items()}
+        found["outputs"] = {name: _plain(value) for name, value in run.outputs.items()}
+        found["nodes"] = {path: _node_object(node) for path, node in nodes.items()}
+        found["exceptions"] = [
+            {"node": each.path, "item": each.index, "attempt": each.attempt, "type": each.type,
+             "message": each.message, "class": each.error_class, "traceback": each.traceback}
+            for each in exceptions
+        ]  # fmt: skip
+        print_json(found)
+        return
+    took = f" in {seconds(run.finished_at - run.started_at)}" if run.finished_at else ""
+    print(f"{glyph(run.phase)} {styled(run.phase, phase_style(run.phase))}{took}  {run.name}  {run.run_id}")
+    print(f"  {run.backend}, started {clock(run.started_at)} by {run.user} on {run.host}")
+    if run.target:
+        print(f"  target: {run.target}")
+    if run.resumed_from:
+        print(f"  resumed from {run.resumed_from}")
+    for title, values in (("inputs", run.inputs), ("outputs", run.outputs)):
+        if values:
+            print(f"\n{styled(title, '1')}")
+            for name, value in values.items():
+                print(f"  {name}: {recorded(value, 100)}")
+    print(f"\n{styled('nodes', '1')}")
+    for path, node in nodes.items():
+        print(_node_line(path, node))
+    for each in exceptions[:5]:
+        index = f"[{each.index}]" if each.index is not None else ""
+        print(f"\n{styled(f'{each.path}{index}: {each.type}', '1;31')}: {each.message}")
+        print("\n".join(f"    {line}" for line in each.traceback.rstrip().splitlines()[-20:]))
+    if len(exceptions) > 5:
+        print(f"\n… and {len(exceptions) - 5} more exceptions: flowctl show {run.run_id} --output json")
+
+
+def _plain(encoded: Mapping[str, Any]) -> Any:
+    return encoded["json"] if "json" in encoded else recorded(encoded)
+
+
+def _node_object(node: Node) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "phase": node.phase,
+        "attempts": node.attempt,
+        "started_at": node.started_at,
+        "finished_at": node.finished_at,
+        "error": _error_object(node.error),
+        "message": node.message,
+    }
+    if node.outputs is not None:
+        found["outputs"] = {name: _plain(value) for name, value in node.outputs.items()}
+    if node.total is not None:
+        found["items"] = {
+            "total": node.total,
+            "succeeded": node.succeeded or 0,
+            "failed": node.failed or 0,
+            "cached": node.cached or 0,
+        }
+    return found
+
+
+def _node_line(path: str, node: Node) -> str:
+    depth = path.count("/")
+    label = "  " * depth + path.rpartition("/")[2]
+    parts = [f"  {glyph(node.phase)} {label.ljust(28)} {node.phase.ljust(9)}"]
+    if node.started_at and node.finished_at:
+        parts.append(seconds(node.finished_at - node.started_at).rjust(7))
+    if node.total is not None:
+        parts.append(f"{node.succeeded or 0}/{node.total} items")
+        parts += [f"{node.failed} failed"] if node.failed else []
+        parts += [f"{node.cached} cached"] if node.cached else []
+    if node.attempt > 1:
+        parts.append(f"attempt {node.attempt}")
+    if node.error is not None:
+        parts.append(styled(f"{node.error.type}: {' '.join(node.error.message.split())}"[:80], "31"))
+    elif node.message:
+        parts.append(styled(node.message, "2"))
+    return "  ".join(parts)
+
+
+# ---------------------------------------------------------------------- logs
+
+
+def show_logs(run_id: str, node: str | None, *, follow: bool, json: bool) -> None:
+    """Print what the tasks of a run printed and logged."""
+    setup_logging()
+    url = database_url()
+    run = queries.get_run(url, run_id)
+    wanted = _Wanted(node, run)
+    file = state_dir() / "logs" / f"{run.run_id}.jsonl"
+    if json and not follow:
+        print_json([_log_object(entry) for entry in _entries(file) if wanted.has(entry)])
+        return
+    position = 0
+    while True:
+        ended = not follow or queries.get_run(url, run.run_id).ended
+        for entry, end in _entries_from(file, position):
+            position = end
+            if wanted.has(entry):
+                print(json_module.dumps(_log_object(entry)) if json else _log_line(entry), flush=follow)
+        if ended:
+            return
+        time.sleep(FOLLOW_SECONDS)
+
+
+class _Wanted:
+    """Which lines are asked for: those of a node, of an item, and of all that is below it."""
+
+    def __init__(self, node: str | None, run: Run) -> None:
+        self.path: str | None = None
+        self.index: int | None = None
+        if node is None:
+            return
+        nodes = queries.nodes(database_url(), run.run_id)
+        known = {path.replace("_", "-"): path for path in nodes}
+        path = node.replace("_", "-").removeprefix("main/")
+        match = re.fullmatch(r"(.*)\[(\d+)\]", path)
+        if path not in known and match is not None:
+            path, self.index = match[1], int(match[2])
+        head = path.partition("[")[0]
+        if path not in known and head not in known:
+            raise UsageError(f"there is no node {node!r} in {run.run_id}", fix=f"Nodes: {', '.join(nodes)}.")
+        self.path = path
+
+    def has(self, entry: Mapping[str, Any]) -> bool:
+        if self.path is None:
+            return True
+        path = str(entry["p"]).replace("_", "-")
+        if self.index is not None:
+            item = f"{self.path}[{self.index}]"
+            return (path == self.path and entry.get("i") == self.index) or path.startswith(
+                (item + "/", item + "[")
+            )
+        return path == self.path or path.startswith((self.path + "/", self.path + "["))
+
+
+def _entries_from(file: Path, position: int) -> Iterator[tuple[dict[str, Any], int]]:
+    if not file.exists():
+        return
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        lines.seek(position)
+        while line := lines.readline():
+            if not line.endswith("\n"):
+                return  # it is being written
+            try:
+                entry = json_module.loads(line)
+            except ValueError:
+                entry = {"t": 0, "p": "", "a": 0, "s": "log", "x": line.rstrip()}
+            yield entry, lines.tell()
+
+
+def _entries(file: Path) -> Iterator[dict[str, Any]]:
+    for entry, _ in _entries_from(file, 0):
+        yield entry
+
+
+def _log_object(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "at": entry["t"],
+        "node": entry["p"],
+        "attempt": entry["a"],
+        "item": entry.get("i"),
+        "stream": entry["s"],
+        "level": entry.get("l"),
+        "text": entry["x"],
+    }
+
+
+def _log_line(entry: Mapping[str, Any]) -> str:
+    index = f"[{entry['i']}]" if "i" in entry else ""
+    stamp = time.strftime("%H:%M:%S", time.localtime(entry["t"]))
+    where = f"{entry['p']}{index}"
+    return f"{styled(f'{stamp} {where}:' if where else f'{stamp}:', '2')} {entry['x']}"
+
+
+# ---------------------------------------------------------------------- diff
+
+
+def show_diff(a: str, b: str, *, json: bool) -> None:
+    """Print how two runs differ."""
+    from headwater.backends.diff import diff_runs
+
+    setup_logging()
+    found = diff_runs(a, b)
+    if json:
+        print_json(
+            {
+                "a": found.a.run_id,
+                "b": found.b.run_id,
+                "diverged": found.diverged,
+                "differences": [
+                    {"what": each.what, "where": each.where, "a": each.a, "b": each.b}
+                    for each in found.differences
+                ],
+            }
+        )
+        return
+    if not found.differences:
+        print(f"{found.a.run_id} and {found.b.run_id} do not differ")
+        return
+    rows = [(each.what, each.where, each.a, each.b) for each in found.differences]
+    print(table(rows, ("what", "where", found.a.run_id, found.b.run_id)))
+    if found.diverged:
+        print(f"\nthe first node that went another way: {styled(found.diverged, '1')}")

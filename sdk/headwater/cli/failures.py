@@ -1,0 +1,64 @@
+"""How errors end flowctl: a message, how to mend it, and the exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from headwater.cli.globals import GLOBALS
+from headwater.errors import HeadwaterError, RunFailed, UsageError
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Say on the error stream what went wrong, and give the exit code.
+
+    0 after `--help` and the like, 1 for a failed run, 2 for wrong usage, 128 + the signal after a signal.
+    """
+    if isinstance(error, SystemExit):
+        return (
+            error.code
+            if isinstance(error.code, int)
+            else 0
+            if error.code is None
+            else _say(str(error.code), 1)
+        )
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return 2
+    if isinstance(error, click.ClickException):
+        error.show()
+        return 2
+    if isinstance(error, click.exceptions.Abort):
+        return _say("aborted", 1)
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()
+        return 0
+    if GLOBALS.traceback:
+        traceback.print_exception(error)
+    if isinstance(error, RunFailed):
+        return 1
+    if isinstance(error, HeadwaterError):
+        return _say(_text(error), 2 if isinstance(error, UsageError) else 1)
+    if not isinstance(error, Exception):
+        raise error
+    said = f"{type(error).__name__}: {error}"
+    hint = "" if GLOBALS.traceback else "\n  Run it again with --traceback to see where it comes from."
+    return _say(said + hint, 1)
+
+
+def _text(error: HeadwaterError) -> str:
+    return f"{error.message}\n  {error.fix}" if error.fix else error.message
+
+
+def _say(message: str, code: int) -> int:
+    label = "error"
+    if GLOBALS.color and sys.stderr.isatty():
+        label = f"\x1b[1;31m{label}\x1b[0m"
+    print(f"{label}: {message}", file=sys.stderr)
+    return code

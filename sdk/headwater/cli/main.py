@@ -1,0 +1,356 @@
+"""The commands of flowctl: their names, arguments and help. What they do is in `commands/`, loaded when called."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from headwater.cli.globals import GLOBALS, hoisted
+
+
+class Output(StrEnum):
+    """How results are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def _app(help_text: str) -> typer.Typer:
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+
+
+app = _app("Run Python workflows anywhere, and see what happened.")
+cache_app = _app("Look at, explain and clear the cache.")
+app.add_typer(cache_app, name="cache")
+
+OutputOption = Annotated[
+    Output, typer.Option("--output", "-o", help="How to print: text, or json for programs.")
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param", "-p", metavar="NAME=VALUE", help="An input of the workflow; VALUE is JSON or text."
+    ),
+]
+Target = Annotated[
+    str,
+    typer.Argument(
+        help="module:workflow, a .py file (FILE.py:NAME if it has several), or a YAML/JSON document."
+    ),
+]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, the beginning of it, or `last`.")]
+
+
+@app.callback()
+def flowctl(
+    config: Annotated[str | None, typer.Option(help="The config file (yml, yaml, json, toml).")] = None,
+    settings: Annotated[str | None, typer.Option(help="The settings module.")] = None,
+    backend: Annotated[str | None, typer.Option("--backend", "-b", help="default, parallel, ...")] = None,
+    log_level: Annotated[
+        str | None, typer.Option("--log-level", "-l", help="debug, info, warning, error.")
+    ] = None,
+    overwrite_cache: Annotated[bool, typer.Option(help="Compute cached results anew.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,
+    color: Annotated[bool, typer.Option(help="Colours, on a terminal.")] = True,
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show tracebacks of errors.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Run Python workflows anywhere, and see what happened.
+
+    Examples:
+
+      flowctl run pipeline.py -p x=3 --backend parallel
+
+      flowctl show last
+
+    These options may stand before or after the command.
+    """
+    if version:
+        from headwater import __version__
+
+        print(f"headwater {__version__}")
+        raise typer.Exit
+    GLOBALS.set(config, settings, backend, log_level, overwrite_cache, dry_run, color, traceback)
+
+
+@app.command()
+def run(
+    target: Target,
+    param: Parameters = None,
+    name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes of `parallel`.")] = None,
+    track: Annotated[bool, typer.Option(help="Keep records of the run.")] = True,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Run a workflow and follow it.
+
+    Examples:
+
+      flowctl run pipeline.py -p multiplier=3
+
+      flowctl run tuto.flows:reduce --backend parallel --output json
+    """
+    from headwater.cli.commands.running import run_target
+
+    run_target(target, param or [], name=name, workers=workers, track=track, json=output is Output.JSON)
+
+
+@app.command("compile")
+def compile_(
+    target: Target,
+    output: Annotated[str, typer.Option("--output", "-o", help="yaml or json.")] = "yaml",
+) -> None:
+    """Print the Workflow document of a target.
+
+    Example: flowctl compile pipeline.py > workflow.yaml
+    """
+    from headwater.cli.commands.documents import compile_target
+
+    compile_target(target, output)
+
+
+@app.command()
+def lint(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Documents, or `-` for standard input.")
+    ],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Check documents: every problem with its path, line and how to mend it.
+
+    Example: flowctl lint workflow.yaml
+    """
+    from headwater.cli.commands.documents import lint_files
+
+    lint_files(files, json=output is Output.JSON)
+
+
+@app.command()
+def plan(target: Target, param: Parameters = None, output: OutputOption = Output.TEXT) -> None:
+    """Say what would run, what is cached, and why. Runs nothing.
+
+    Example: flowctl plan pipeline.py -p x=3
+    """
+    from headwater.cli.commands.documents import plan_target
+
+    plan_target(target, param or [], json=output is Output.JSON)
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")] = 20,
+    phase: Annotated[str | None, typer.Option(help="Only runs in this phase.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only runs of this name.")] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """List the recorded runs.
+
+    Example: flowctl list --phase Failed
+    """
+    from headwater.cli.commands.looking import list_runs
+
+    list_runs(limit, phase, name, json=output is Output.JSON)
+
+
+@app.command()
+def show(run: RunId = "last", output: OutputOption = Output.TEXT) -> None:
+    """Show one run: its nodes, times, inputs, outputs and errors.
+
+    Example: flowctl show last
+    """
+    from headwater.cli.commands.looking import show_run
+
+    show_run(run, json=output is Output.JSON)
+
+
+@app.command()
+def logs(
+    run: RunId = "last",
+    node: Annotated[str | None, typer.Argument(help="Only this node, or an item: process[3].")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what the tasks of a run printed and logged.
+
+    Example: flowctl logs last gen_data
+    """
+    from headwater.cli.commands.looking import show_logs
+
+    show_logs(run, node, follow=follow, json=output is Output.JSON)
+
+
+From = Annotated[
+    str | None, typer.Option("--from", metavar="NODE", help="NODE, or items of a map: NODE[3,7-9].")
+]
+
+
+@app.command()
+def resume(
+    run: RunId,
+    from_: From = None,
+    with_code: Annotated[bool, typer.Option("--with-code", help="Also run again what has new code.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes of `parallel`.")] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Go on with a run that failed, was cancelled or was lost. First says what runs again, what is kept, and why.
+
+    Examples:
+
+      flowctl resume last
+
+      flowctl resume last --from 'process[3,7-9]'
+    """
+    from headwater.cli.commands.running import resume_run
+
+    resume_run(run, from_, with_code=with_code, workers=workers, json=output is Output.JSON)
+
+
+@app.command()
+def retry(
+    run: RunId,
+    from_: From = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes of `parallel`.")] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Run a node of an earlier run again, with all that comes after it. What was upstream is kept.
+
+    Example: flowctl retry last --from process_data
+    """
+    from headwater.cli.commands.running import resume_run
+
+    resume_run(run, from_, with_code=False, workers=workers, json=output is Output.JSON)
+
+
+@app.command()
+def stop(run: RunId, output: OutputOption = Output.TEXT) -> None:
+    """Have a run of another process start nothing more and end.
+
+    Example: flowctl stop last
+    """
+    from headwater.cli.commands.controlling import tell
+
+    tell(run, "stop", json=output is Output.JSON)
+
+
+@app.command()
+def cancel(run: RunId, output: OutputOption = Output.TEXT) -> None:
+    """End a run of another process at once.
+
+    Example: flowctl cancel last
+    """
+    from headwater.cli.commands.controlling import tell
+
+    tell(run, "cancel", json=output is Output.JSON)
+
+
+@app.command()
+def approve(
+    run: RunId,
+    node: Annotated[str, typer.Argument(help="The node that waits.")],
+    reject: Annotated[bool, typer.Option("--reject", help="Say no: the node fails.")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Approve a node that waits for a person. Who did it is recorded.
+
+    Example: flowctl approve last publish
+    """
+    from headwater.cli.commands.controlling import tell
+
+    tell(run, "approve", node=node, granted=not reject, json=output is Output.JSON)
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="A run.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another run.")],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Compare two runs: code, parameters, inputs, outputs, durations, and where they first went apart.
+
+    Example: flowctl diff 20261124-1030 last
+    """
+    from headwater.cli.commands.looking import show_diff
+
+    show_diff(a, b, json=output is Output.JSON)
+
+
+@app.command()
+def replay(
+    run: RunId,
+    node: Annotated[str, typer.Argument(help="A task, or an item of a map: process[17].")],
+    pdb: Annotated[bool, typer.Option("--pdb", help="Run it under the debugger.")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Run one task of an earlier run again, here, with the inputs that it had.
+
+    Example: flowctl replay last 'process[17]' --pdb
+    """
+    from headwater.cli.commands.running import replay_task
+
+    replay_task(run, node, pdb=pdb, json=output is Output.JSON)
+
+
+@cache_app.command("ls")
+def cache_ls(
+    node: Annotated[str, typer.Argument(help="Only entries of this task or workflow.")] = "",
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """List what is cached.
+
+    Example: flowctl cache ls compute
+    """
+    from headwater.cli.commands.caching import list_entries
+
+    list_entries(node, json=output is Output.JSON)
+
+
+@cache_app.command("clear")
+def cache_clear(
+    node: Annotated[str, typer.Argument(help="Only entries of this task or workflow.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Remove what is cached.
+
+    Example: flowctl cache clear --yes
+    """
+    from headwater.cli.commands.caching import clear_entries
+
+    clear_entries(node, yes=yes, json=output is Output.JSON)
+
+
+@cache_app.command("explain")
+def cache_explain(
+    target: Annotated[str, typer.Argument(help="A target as for `run`, or a run.")],
+    node: Annotated[str | None, typer.Argument(help="Only this node.")] = None,
+    param: Parameters = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Say why a node would hit or miss the cache: which input, parameter or code changed.
+
+    Example: flowctl cache explain pipeline.py compute -p x=3
+    """
+    from headwater.cli.commands.caching import explain_nodes
+
+    explain_nodes(target, node, param or [], json=output is Output.JSON)
+
+
+def main() -> None:
+    """Run flowctl and exit with its code: 0 success, 1 a run that failed, 2 wrong usage."""
+    from headwater.cli.failures import exit_code_of
+
+    argv = hoisted(sys.argv[1:])
+    try:
+        result = app(args=argv, prog_name="flowctl", standalone_mode=False)
+    except BaseException as error:
+        sys.exit(exit_code_of(error))
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,184 @@
+"""From what a user names to a workflow that can run: `module:workflow`, a `.py` file, a document."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from headwater.blocks.compile import Compiled
+from headwater.blocks.workflow import Workflow
+from headwater.document.problems import nearest
+from headwater.errors import UsageError
+
+DOCUMENTS = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A target: ready to run, and the text by which it can be found again."""
+
+    compiled: Compiled
+    target: str
+
+
+def find_target(target: str) -> Found:
+    """Load a target.
+
+    Raises:
+        UsageError: there is no such file, module or workflow; the message lists what there is.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    place, _, name = target.partition(":")
+    if Path(target).suffix in DOCUMENTS:
+        from headwater.backends import compiled_document
+        from headwater.document import load
+
+        return Found(compiled_document(load(Path(target))), str(Path(target).absolute()))
+    if place.endswith(".py"):
+        workflow = _workflow_in(_module_of_file(Path(place)), name, target)
+        path = str(Path(place).absolute())
+        return Found(workflow.compiled(), f"{path}:{name}" if name else path)
+    if not name:
+        hint = " It is a folder." if Path(target).is_dir() else ""
+        raise UsageError(
+            f"{target!r} is not a target.{hint}",
+            fix="Give module:workflow, a .py file, or a .yaml, .yml or .json document.",
+        )
+    return Found(_workflow_in(_module_named(place), name, target).compiled(), target)
+
+
+def _module_named(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise UsageError(
+                f"there is no module {name!r}", fix="Run where it is importable, or set PYTHONPATH."
+            ) from None
+        raise
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    """The module of a file, importable by its stem wherever that is possible, so that workers find it too."""
+    if not path.is_file():
+        raise UsageError(f"there is no file {str(path)!r}", fix="Check the path.")
+    path = path.resolve()
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+        return loaded
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.find_spec(path.stem) if path.stem.isidentifier() and loaded is None else None
+    if spec is not None and spec.origin == str(path):
+        return importlib.import_module(path.stem)
+    return _module_by_value(path)
+
+
+def _module_by_value(path: Path) -> ModuleType:
+    """A file whose name means something else to Python: its objects travel to workers by value."""
+    import cloudpickle
+
+    name = f"flowctl_target_{path.stem}".replace("-", "_").replace(".", "_")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    cloudpickle.register_pickle_by_value(module)
+    return module
+
+
+def _is_workflow(found: object) -> bool:
+    if isinstance(found, type):
+        return issubclass(found, Workflow) and found.definition is not None
+    return isinstance(found, Workflow)
+
+
+def _workflow_in(module: ModuleType, name: str, target: str) -> Workflow:
+    own = {
+        key: found
+        for key, found in vars(module).items()
+        if _is_workflow(found) and not key.startswith("_") and _is_defined_in(found, module)
+    }
+    if name:
+        found: Any = module
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if found is None:
+            raise UsageError(f"{target!r}: there is no {name!r}", fix=nearest(name, own))
+        if not (isinstance(found, Workflow) or (isinstance(found, type) and issubclass(found, Workflow))):
+            raise UsageError(
+                f"{target!r}: {name!r} is not a workflow but a {type(found).__name__}", fix=nearest(name, own)
+            )
+        return _instance(found)
+    tops = _outermost(own)
+    if len(tops) == 1:
+        (only,) = tops.values()
+        return _instance(only)
+    if not own:
+        raise UsageError(f"there is no workflow in {target!r}", fix="Decorate a function with @workflow.")
+    listed = "\n".join(f"  {target}:{each}" for each in own)
+    raise UsageError(f"there are {len(own)} workflows in {target!r}: name one\n{listed}")
+
+
+def _instance(found: Any) -> Workflow:
+    workflow: Workflow = found() if isinstance(found, type) else found
+    return workflow
+
+
+def _is_defined_in(found: Any, module: ModuleType) -> bool:
+    return not isinstance(found, type) or found.__module__ == module.__name__
+
+
+def _outermost(own: Mapping[str, Any]) -> dict[str, Any]:
+    """The workflows that no other one of them uses."""
+    if len(own) < 2:
+        return dict(own)
+    built = {name: _instance(found) for name, found in own.items()}
+    used: set[str] = set()
+    for workflow in built.values():
+        pending = list(workflow.blocks)
+        for block in pending:
+            pending += getattr(block, "blocks", [])
+            used |= {name for name, found in own.items() if type(block) is found or block is found}
+    return {name: found for name, found in own.items() if name not in used}
+
+
+def inputs_from(params: Sequence[str], compiled: Compiled) -> dict[str, Any]:
+    """The inputs of `-p NAME=VALUE`: JSON where it is, else text; text as it is for an input of type str.
+
+    Raises:
+        UsageError: a parameter has no `=`, is given twice, or names no input.
+    """
+    entry = compiled.spec.get("entrypoint") or compiled.spec["blocks"][0]["name"]
+    block = next(block for block in compiled.spec["blocks"] if block["name"] == entry)
+    declared = block.get("inputs") or {}
+    inputs: dict[str, Any] = {}
+    for param in params:
+        name, equals, text = param.partition("=")
+        if not equals:
+            raise UsageError(f"-p {param}: there is no '='", fix="Write -p NAME=VALUE.")
+        if name not in declared:
+            raise UsageError(f"unknown input {name!r}", fix=nearest(name, declared))
+        if name in inputs:
+            raise UsageError(f"-p {name} is given twice", fix="Give it once.")
+        inputs[name] = text if declared[name].get("type") == "str" else _value(text)
+    return inputs
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

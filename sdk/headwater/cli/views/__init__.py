@@ -1,0 +1,1 @@
+"""How a run looks while it goes on, and when it is over."""

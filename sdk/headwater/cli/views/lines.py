@@ -1,0 +1,69 @@
+"""A run as plain lines: for pipes, files and CI."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import IO, Any
+
+from headwater.backends.result import RunError, RunResult
+from headwater.cli.printing import seconds
+from headwater.cli.views.approval import ask_on_terminal
+
+PROGRESS_SECONDS = 1.0
+
+
+class LinesView:
+    """Writes a line when a node starts or ends, and how far a map has come once a second."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = stream or sys.stdout  # the real one: a run captures `sys.stdout`
+        self._started: dict[str, float] = {}
+        self._phases: dict[str, str] = {}
+        self._counts: dict[str, tuple[int, int, int]] = {}
+        self._said: dict[str, float] = {}
+
+    def _say(self, text: str, at: float | None = None) -> None:
+        stamp = time.strftime("%H:%M:%S", time.localtime(at or time.time()))
+        self._stream.write(f"{stamp}  {text}\n")
+        self._stream.flush()
+
+    def begin(self, run_id: str, name: str, _graph: object) -> None:
+        """The run starts."""
+        self._say(f"run {run_id} of {name}")
+
+    def changed(
+        self, path: str, phase: str, attempt: int, at: float, *, error: RunError | None, **_: Any
+    ) -> None:
+        """A node has a new phase."""
+        if self._phases.get(path) == phase:
+            return
+        self._phases[path] = phase
+        if phase == "Running":
+            self._started[path] = at
+            self._say(f"{path}: started" + (f", attempt {attempt}" if attempt > 1 else ""), at)
+        elif phase not in ("Pending", "Skipped", "Suspended") or phase == "Skipped":
+            if phase == "Pending":
+                return
+            took = f" after {seconds(at - self._started[path])}" if path in self._started else ""
+            total, done, failed = self._counts.get(path, (0, 0, 0))
+            items = f", {done} of {total} items" + (f", {failed} failed" if failed else "") if total else ""
+            why = f": {error.type}: {error.message}" if error is not None and phase == "Failed" else ""
+            self._say(f"{path}: {phase.lower()}{took}{items}{why}", at)
+
+    def items(self, path: str, total: int, done: int, failed: int, _running: int) -> None:
+        """A map has come further."""
+        self._counts[path] = (total, done, failed)
+        now = time.monotonic()
+        if now - self._said.setdefault(path, now) >= PROGRESS_SECONDS and done + failed < total:
+            self._said[path] = now
+            self._say(f"{path}: {done + failed}/{total} items" + (f", {failed} failed" if failed else ""))
+
+    def approval(self, run_id: str, path: str, message: str) -> None:
+        """A node waits for a person."""
+        self._say(f"{path}: waits for approval" + (f": {message}" if message else ""))
+        self._say(f"  approve it with: flowctl approve {run_id} {path}")
+        ask_on_terminal(run_id, path, message)
+
+    def finished(self, _result: RunResult) -> None:
+        """The run is over."""

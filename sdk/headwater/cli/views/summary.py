@@ -1,0 +1,46 @@
+"""How a run ended, and how to look further."""
+
+from __future__ import annotations
+
+from headwater.backends.result import RunResult
+from headwater.cli.printing import glyph, phase_style, seconds, short, styled
+
+MOST_TRACEBACK_LINES = 30
+
+
+def summary(result: RunResult) -> str:
+    """The lines that follow a run."""
+    took = seconds((result.finished_at or 0.0) - result.started_at)
+    head = f"{glyph(result.phase)} {styled(result.phase, phase_style(result.phase))} in {took}"
+    lines = ["", head + (f"   run {result.run_id}" if result.run_id else "")]
+    for name, value in result.outputs.items():
+        lines.append(f"  {styled(name, '1')}: {short(value, 100)}")
+    for path, node in result.nodes.items():
+        if node.items is not None and node.items.failed:
+            lines.append(styled(f"  {path}: failed items: {node.items.failed} of {node.items.total}", "31"))
+    error = result.error
+    if error is not None:
+        lines += ["", styled(f"  {error.node or 'the run'}: {error.type}", "1;31")]
+        lines += [f"    {line}" for line in error.message.splitlines()]
+        trace = error.traceback.rstrip().splitlines()
+        if len(trace) > 1:
+            cut = trace if len(trace) <= MOST_TRACEBACK_LINES else ["  …", *trace[-MOST_TRACEBACK_LINES:]]
+            lines += ["", *(styled(f"    {line}", "2") for line in cut)]
+        behind = sum(node.phase in ("Skipped", "Cancelled") for node in result.nodes.values())
+        if behind:
+            lines += ["", f"  {behind} node{'s' if behind > 1 else ''} did not run because of it"]
+    if result.run_id:
+        lines += ["", *_further(result)]
+    return "\n".join(lines)
+
+
+def _further(result: RunResult) -> list[str]:
+    run = result.run_id
+    if result.error is None:
+        return [f"  look further: flowctl show {run}", f"                flowctl logs {run}"]
+    node = result.error.node
+    commands = [f"flowctl logs {run} {node}".rstrip()]
+    if node:
+        commands.append(f"flowctl replay {run} '{node}' --pdb")
+    commands.append(f"flowctl resume {run}")
+    return [f"  {'look further:' if not at else ' ' * 13} {command}" for at, command in enumerate(commands)]
