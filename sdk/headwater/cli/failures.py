@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Any
 
-import click
+import typer
 
 from headwater.cli.globals import GLOBALS
 from headwater.errors import HeadwaterError, RunFailed, UsageError
@@ -24,15 +25,11 @@ def exit_code_of(error: BaseException) -> int:
             if error.code is None
             else _say(str(error.code), 1)
         )
-    if isinstance(error, click.exceptions.Exit):
+    if isinstance(error, typer.Exit):
         return error.exit_code
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message())
-        return 2
-    if isinstance(error, click.ClickException):
-        error.show()
-        return 2
-    if isinstance(error, click.exceptions.Abort):
+    if hasattr(error, "format_message"):  # typer's own: it keeps the class of them to itself
+        return _say_usage(error)
+    if isinstance(error, typer.Abort):
         return _say("aborted", 1)
     if isinstance(error, KeyboardInterrupt):
         return 130
@@ -50,6 +47,16 @@ def exit_code_of(error: BaseException) -> int:
     said = f"{type(error).__name__}: {error}"
     hint = "" if GLOBALS.traceback else "\n  Run it again with --traceback to see where it comes from."
     return _say(said + hint, 1)
+
+
+def _say_usage(error: Any) -> int:
+    message: str = error.format_message()
+    context = getattr(error, "ctx", None)
+    if message.startswith("Usage:"):  # a group without a command: this is its help
+        print(message)
+        return 2
+    path = context.command_path if context is not None else "flowctl"
+    return _say(f"{message}\n  `{path} --help` shows how it is used.", 2)
 
 
 def _text(error: HeadwaterError) -> str:

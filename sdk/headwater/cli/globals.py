@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WITH_VALUE = ("--config", "--settings", "--backend", "-b", "--log-level", "-l", "-ll")
-FLAGS = ("--overwrite-cache", "--dry-run", "--no-color", "--color", "--traceback", "--version")
+FLAGS = ("--overwrite-cache", "--dry-run", "--no-color", "--traceback", "--version")
 # Options of commands whose value must not be taken for one of ours.
 _OTHERS_WITH_VALUE = ("-p", "--param")
 

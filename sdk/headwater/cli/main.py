@@ -58,9 +58,13 @@ def flowctl(
     log_level: Annotated[
         str | None, typer.Option("--log-level", "-l", help="debug, info, warning, error.")
     ] = None,
-    overwrite_cache: Annotated[bool, typer.Option(help="Compute cached results anew.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,
-    color: Annotated[bool, typer.Option(help="Colours, on a terminal.")] = True,
+    overwrite_cache: Annotated[
+        bool, typer.Option("--overwrite-cache", help="Compute cached results anew.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, on a terminal either.")] = False,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show tracebacks of errors.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -79,7 +83,7 @@ def flowctl(
 
         print(f"headwater {__version__}")
         raise typer.Exit
-    GLOBALS.set(config, settings, backend, log_level, overwrite_cache, dry_run, color, traceback)
+    GLOBALS.set(config, settings, backend, log_level, overwrite_cache, dry_run, not no_color, traceback)
 
 
 @app.command()
@@ -125,7 +129,7 @@ def lint(
     ],
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Check documents: every problem with its path, line and how to mend it.
+    """Check documents and say how to mend them.
 
     Example: flowctl lint workflow.yaml
     """
@@ -136,7 +140,7 @@ def lint(
 
 @app.command()
 def plan(target: Target, param: Parameters = None, output: OutputOption = Output.TEXT) -> None:
-    """Say what would run, what is cached, and why. Runs nothing.
+    """Say what would run, what is cached, and why.
 
     Example: flowctl plan pipeline.py -p x=3
     """
@@ -163,7 +167,7 @@ def list_(
 
 @app.command()
 def show(run: RunId = "last", output: OutputOption = Output.TEXT) -> None:
-    """Show one run: its nodes, times, inputs, outputs and errors.
+    """Show one run: nodes, times, outputs, errors.
 
     Example: flowctl show last
     """
@@ -201,7 +205,9 @@ def resume(
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes of `parallel`.")] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Go on with a run that failed, was cancelled or was lost. First says what runs again, what is kept, and why.
+    """Go on with a failed, cancelled or lost run.
+
+    First says what runs again, what is kept, and why.
 
     Examples:
 
@@ -221,7 +227,9 @@ def retry(
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes of `parallel`.")] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Run a node of an earlier run again, with all that comes after it. What was upstream is kept.
+    """Run a node of an earlier run and all after it again.
+
+    What was upstream is kept.
 
     Example: flowctl retry last --from process_data
     """
@@ -232,7 +240,7 @@ def retry(
 
 @app.command()
 def stop(run: RunId, output: OutputOption = Output.TEXT) -> None:
-    """Have a run of another process start nothing more and end.
+    """Have a run start nothing more, and end.
 
     Example: flowctl stop last
     """
@@ -274,7 +282,9 @@ def diff(
     b: Annotated[str, typer.Argument(metavar="B", help="Another run.")],
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Compare two runs: code, parameters, inputs, outputs, durations, and where they first went apart.
+    """Compare two runs.
+
+    Code, parameters, inputs, outputs and durations, and the node at which they first went apart.
 
     Example: flowctl diff 20261124-1030 last
     """
@@ -290,7 +300,9 @@ def replay(
     pdb: Annotated[bool, typer.Option("--pdb", help="Run it under the debugger.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Run one task of an earlier run again, here, with the inputs that it had.
+    """Run one task of an earlier run again, here.
+
+    It gets the inputs that it had then.
 
     Example: flowctl replay last 'process[17]' --pdb
     """

@@ -48,5 +48,7 @@ def run_unit(
         assert engine.root is not None
         return None if every_end_skipped(engine.root) else engine.outputs
     failure = engine.error or Failure("Cancelled", "the unit was cancelled")
-    where = f"{path}/{failure.node}" if failure.node else path
+    where = failure.node or path
+    if not where.startswith(path):  # the engine inside said it, and it knows only the block
+        where = f"{path}/{where}"
     raise UnitFailed(failure.message, failure=replace(failure, node=where))

@@ -152,6 +152,27 @@ def a_failed_item_of_a_nested_map_fails_only_itself() -> MapWorkflow:
     return outer
 
 
+@case(
+    phase="Failed",
+    inputs={"xs": [1, 3]},
+    error=Error("m", "MapFailed", ("1 of 2", "first m[1]/second: LookupError: three")),
+)
+def a_failure_in_a_block_of_a_map_names_its_item_once() -> MapWorkflow:
+    @task
+    def second(y: int) -> {"z": int}:
+        if y == 3:
+            raise LookupError("three")
+        return y
+
+    @task
+    def first(x: int) -> {"y": int}:
+        return x
+
+    with MapWorkflow(map_on={"xs": "x"}, raise_exceptions=True, name="m") as m:
+        first() | second()
+    return m
+
+
 @task
 def bad_output_item(x: int) -> {"y": int}:
     return str(x) if x == 1 else x

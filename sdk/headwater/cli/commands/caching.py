@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import click
+import typer
 
 from headwater.backends.planning import plan_run
 from headwater.cli.globals import GLOBALS
@@ -45,8 +45,8 @@ def clear_entries(node: str, *, yes: bool, json: bool) -> None:
         if not sys.stdin.isatty():
             raise UsageError("removing cached results needs a yes", fix="Add --yes.")
         what = f"of {node!r}" if node else f"in {cache_dir()}"
-        if not click.confirm(f"Remove {len(entries)} cached results {what}?"):
-            raise click.exceptions.Exit(1)
+        if not typer.confirm(f"Remove {len(entries)} cached results {what}?"):
+            raise typer.Exit(1)
     removed = 0 if GLOBALS.dry_run else cache.clear(node)
     if json:
         print_json({"removed": removed})

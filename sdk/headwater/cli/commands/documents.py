@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import click
+import typer
 
 from headwater.backends.planning import PlanRow, plan_run
 from headwater.blocks.compile import Compiled
@@ -51,7 +51,7 @@ def lint_files(files: Sequence[str], *, json: bool) -> None:
     else:
         print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}")
     if problems:
-        raise click.exceptions.Exit(1)
+        raise typer.Exit(1)
 
 
 def _text_of(file: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
-import click
+import typer
 
 from headwater.backends import RunResult, compiled_document, run
 from headwater.backends.resume import ResumePlan, plan_resume
@@ -197,7 +197,7 @@ def _carry_out(
         print(summary(result))
     if code is None:
         code = result.exit_code if result.exit_code is not None else int(result.phase != "Succeeded")
-    raise click.exceptions.Exit(code)
+    raise typer.Exit(code)
 
 
 def _view(json: bool) -> object:
@@ -260,7 +260,7 @@ def _one_object(json: bool) -> Iterator[IO[str]]:
             described = {"node": "", "type": type(error).__name__, "message": said, "class": "InvalidSpec"}
             failed = {"run": None, "phase": "Failed", "outputs": {}, "nodes": {}, "error": described}
             print_object(failed, out)
-            raise click.exceptions.Exit(exit_code_of(error)) from error
+            raise typer.Exit(exit_code_of(error)) from error
 
 
 @contextmanager

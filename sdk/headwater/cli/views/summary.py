@@ -34,6 +34,14 @@ def summary(result: RunResult) -> str:
     return "\n".join(lines)
 
 
+def _replayable(result: RunResult, node: str) -> str:
+    """The node, or of a map the first item that failed."""
+    record = result.nodes.get(node)
+    if record is not None and record.items is not None and record.items.failures:
+        return f"{node}[{next(iter(record.items.failures))}]"
+    return node
+
+
 def _further(result: RunResult) -> list[str]:
     run = result.run_id
     if result.error is None:
@@ -41,6 +49,6 @@ def _further(result: RunResult) -> list[str]:
     node = result.error.node
     commands = [f"flowctl logs {run} {node}".rstrip()]
     if node:
-        commands.append(f"flowctl replay {run} '{node}' --pdb")
+        commands.append(f"flowctl replay {run} '{_replayable(result, node)}' --pdb")
     commands.append(f"flowctl resume {run}")
     return [f"  {'look further:' if not at else ' ' * 13} {command}" for at, command in enumerate(commands)]
