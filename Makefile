@@ -25,7 +25,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@touch $@
 
 demo: $(VENV)/.installed  ## Run the real analysis on all cores and say how to look further
-	@$(BIN)/python examples/digits/demo.py
+	$(BIN)/flowctl run examples/digits/analysis.py --backend parallel
 
 test: lint types layers unit  ## Everything that CI checks
 

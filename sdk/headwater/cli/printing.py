@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from headwater.cli.globals import GLOBALS
@@ -107,6 +109,14 @@ def glyph(phase: str) -> str:
     """The sign of a phase, coloured on a terminal."""
     sign, colour = _PHASES.get(phase, ("·", "0"))
     return styled(sign, colour)
+
+
+def program() -> str:
+    """How flowctl is called from here: by its name where the shell finds it, else by its path."""
+    own = Path(sys.argv[0])
+    if own.name != "flowctl" or shutil.which("flowctl") is not None:
+        return "flowctl"
+    return os.path.relpath(own)
 
 
 def styled(text: str, style: str) -> str:

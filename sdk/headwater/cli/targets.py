@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from headwater.blocks.workflow import Workflow
 from headwater.document.problems import nearest
 from headwater.errors import UsageError
 
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 DOCUMENTS = (".yaml", ".yml", ".json")
 
 
@@ -100,9 +102,13 @@ def _module_by_value(path: Path) -> ModuleType:
 
 
 def _is_workflow(found: object) -> bool:
-    if isinstance(found, type):
-        return issubclass(found, Workflow) and found.definition is not None
-    return isinstance(found, Workflow)
+    """Whether it can run by itself: a workflow whose function wants blocks from outside cannot."""
+    if not isinstance(found, type):
+        return isinstance(found, Workflow)
+    if not issubclass(found, Workflow) or found.definition is None:
+        return False
+    parameters = inspect.signature(found.definition).parameters.values()
+    return all(each.default is not each.empty or each.kind in _VARIADIC for each in parameters)
 
 
 def _workflow_in(module: ModuleType, name: str, target: str) -> Workflow:

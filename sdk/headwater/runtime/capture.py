@@ -124,7 +124,9 @@ class Capture:
             stream.finish_line()
 
     def line(self, stream: str, level: str, text: str) -> None:
-        """Append one line."""
+        """Append one line; nothing when it is closed and somebody still holds the stream."""
+        if self._fd < 0:
+            return
         path, attempt, index = getattr(_where, "now", None) or ("", 0, None)
         entry: dict[str, object] = {"t": round(time.time(), 4), "p": path, "a": attempt}
         if index is not None:

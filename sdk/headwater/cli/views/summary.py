@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headwater.backends.result import RunResult
-from headwater.cli.printing import glyph, phase_style, seconds, short, styled
+from headwater.cli.printing import glyph, phase_style, program, seconds, short, styled
 
 MOST_TRACEBACK_LINES = 30
 
@@ -45,10 +45,15 @@ def _replayable(result: RunResult, node: str) -> str:
 def _further(result: RunResult) -> list[str]:
     run = result.run_id
     if result.error is None:
-        return [f"  look further: flowctl show {run}", f"                flowctl logs {run}"]
+        commands = [f"{program()} show {run}", f"{program()} logs {run}"]
+        return _listed(commands)
     node = result.error.node
-    commands = [f"flowctl logs {run} {node}".rstrip()]
+    commands = [f"{program()} logs {run} {node}".rstrip()]
     if node:
-        commands.append(f"flowctl replay {run} '{_replayable(result, node)}' --pdb")
-    commands.append(f"flowctl resume {run}")
+        commands.append(f"{program()} replay {run} '{_replayable(result, node)}' --pdb")
+    commands.append(f"{program()} resume {run}")
+    return _listed(commands)
+
+
+def _listed(commands: list[str]) -> list[str]:
     return [f"  {'look further:' if not at else ' ' * 13} {command}" for at, command in enumerate(commands)]

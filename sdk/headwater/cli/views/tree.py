@@ -50,7 +50,13 @@ class TreeView:
         self._title = ""
         self._began = time.time()
         self._log: IO[str] | None = None
-        self._live = Live(console=self._console, auto_refresh=False, get_renderable=self._render)
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            redirect_stdout=False,  # the run captures what tasks print
+            redirect_stderr=False,
+            get_renderable=self._render,
+        )
         self._over = threading.Event()
         self._paused = threading.Event()
         self._thread = threading.Thread(target=self._refresh, daemon=True, name="tree-view")
