@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from headwater.engine.events import Failure
-from headwater.errors import RecordsError
+from headwater.errors import UsageError
 from headwater.records import (
     Error,
     KnownNode,
@@ -65,17 +65,17 @@ def test_a_run_is_found_by_id_by_the_beginning_of_it_or_as_the_last(record: Star
     assert get_run(url, "20261123-084512-aab").name == "reduce"
     assert get_run(url, "20261123-084512-aaaaaa").backend == "default"
     with pytest.raises(
-        RecordsError, match=r"several runs begin with '20261123': .*aaaaaa, .*aabbbb\. Give more"
+        UsageError, match=r"several runs begin with '20261123': .*aaaaaa, .*aabbbb\. Give more"
     ):
         get_run(url, "20261123")
     for unknown in ("2027", "%", "_", ""):
-        with pytest.raises(RecordsError, match=r"there is no run '.*flowctl list"):
+        with pytest.raises(UsageError, match=r"there is no run '.*flowctl list"):
             get_run(url, unknown)
 
 
 def test_a_database_that_is_not_there_holds_nothing_and_is_not_made(url: str, path: Path) -> None:
     assert (list_runs(url), nodes(url, "r1"), known(url, "r1"), mark_lost(url)) == ([], {}, {}, [])
-    with pytest.raises(RecordsError, match="no run is recorded in"):
+    with pytest.raises(UsageError, match="no run is recorded in"):
         get_run(url, "last")
     assert not path.parent.exists()
 

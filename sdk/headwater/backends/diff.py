@@ -35,7 +35,7 @@ def diff_runs(a: str, b: str) -> Diff:
     """Compare two recorded runs.
 
     Raises:
-        RecordsError: one of them is not in the run database.
+        UsageError: one of them is not in the run database.
     """
     url = database_url()
     runs = (queries.get_run(url, a), queries.get_run(url, b))

@@ -36,16 +36,19 @@ def find_target(target: str) -> Found:
     Raises:
         UsageError: there is no such file, module or workflow; the message lists what there is.
     """
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
     place, _, name = target.partition(":")
+    is_file = place.endswith(".py")
+    if is_file and Path(place).stem in sys.stdlib_module_names:
+        _importable(Path(place).parent, last=True)  # Python must go on finding its own module of that name
+        _importable(Path.cwd(), last=True)
+    else:
+        _importable(Path.cwd())
     if Path(target).suffix in DOCUMENTS:
         from headwater.backends import compiled_document
         from headwater.document import load
 
         return Found(compiled_document(load(Path(target))), str(Path(target).absolute()))
-    if place.endswith(".py"):
+    if is_file:
         workflow = _workflow_in(_module_of_file(Path(place)), name, target)
         path = str(Path(place).absolute())
         return Found(workflow.compiled(), f"{path}:{name}" if name else path)
@@ -56,6 +59,12 @@ def find_target(target: str) -> Found:
             fix="Give module:workflow, a .py file, or a .yaml, .yml or .json document.",
         )
     return Found(_workflow_in(_module_named(place), name, target).compiled(), target)
+
+
+def _importable(folder: Path, *, last: bool = False) -> None:
+    path = str(folder.resolve())
+    if path not in sys.path:
+        sys.path.insert(len(sys.path) if last else 0, path)
 
 
 def _module_named(name: str) -> ModuleType:
@@ -77,9 +86,7 @@ def _module_of_file(path: Path) -> ModuleType:
     loaded = sys.modules.get(path.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded
-    folder = str(path.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    _importable(path.parent)
     spec = importlib.util.find_spec(path.stem) if path.stem.isidentifier() and loaded is None else None
     if spec is not None and spec.origin == str(path):
         return importlib.import_module(path.stem)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.engine.intervals import IntervalSet, Range
-from headwater.errors import RecordsError
+from headwater.errors import UsageError
 from headwater.records.connection import Connection, Row, connect, shown, sqlite_path
 from headwater.records.lost import mark_lost_in
 from headwater.records.model import (
@@ -104,11 +104,11 @@ def get_run(url: str, run: str) -> Run:
     """The run with this id, with an id that begins so, or the latest one (`last`).
 
     Raises:
-        RecordsError: there is no such run, or there are several.
+        UsageError: there is no such run, or there are several.
     """
     with reading(url) as connection:
         if connection is None:
-            raise RecordsError(f"no run is recorded in {shown(url)}", fix="Run something first.")
+            raise UsageError(f"no run is recorded in {shown(url)}", fix="Run something first.")
         lost = mark_lost_in(connection)
         if run == "last":
             rows = connection.rows(
@@ -121,10 +121,10 @@ def get_run(url: str, run: str) -> Run:
                 sql = f"SELECT {_names(_RUN)} FROM run WHERE {begins}"
                 rows = connection.rows(sql, {"run": run, "length": len(run)})
     if not rows:
-        raise RecordsError(f"there is no run {run!r} in {shown(url)}", fix="`flowctl list` shows the runs.")
+        raise UsageError(f"there is no run {run!r} in {shown(url)}", fix="`flowctl list` shows the runs.")
     if len(rows) > 1:
         listed = ", ".join(row[0] for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
-        raise RecordsError(f"several runs begin with {run!r}: {listed}", fix="Give more of the id.")
+        raise UsageError(f"several runs begin with {run!r}: {listed}", fix="Give more of the id.")
     return _run(rows[0], lost)
 
 

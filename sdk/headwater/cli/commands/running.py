@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -17,7 +17,7 @@ from headwater.backends.signals import RunInterrupted
 from headwater.blocks.compile import Compiled
 from headwater.cli.failures import exit_code_of
 from headwater.cli.globals import GLOBALS
-from headwater.cli.printing import as_json, print_json, short, table
+from headwater.cli.printing import as_json, short, table
 from headwater.cli.targets import find_target, inputs_from
 from headwater.configuration import database_url, setup_logging
 from headwater.errors import HeadwaterError, RecordsError, UsageError
@@ -109,35 +109,35 @@ def replay_task(run_id: str, node: str, *, pdb: bool, json: bool) -> None:
     """Call one task of an earlier run again."""
     from headwater.backends.replay import find_replay
 
-    _set_up()
-    earlier = queries.get_run(database_url(), run_id)
-    found = find_replay(_compiled_of(earlier), earlier, node)
-    print(f"{found.path} of {earlier.run_id}, with", file=sys.stderr)
-    for name, value in found.inputs.items():
-        print(f"  {name} = {short(value, 100)}", file=sys.stderr)
-    if pdb:
-        import pdb as debugger
+    with _one_object(json) as out:
+        _set_up()
+        earlier = queries.get_run(database_url(), run_id)
+        found = find_replay(_compiled_of(earlier), earlier, node)
+        print(f"{found.path} of {earlier.run_id}, with", file=sys.stderr)
+        for name, value in found.inputs.items():
+            print(f"  {name} = {short(value, 100)}", file=sys.stderr)
+        outputs = _called(found, pdb)
+        if json:
+            print_object({"run": earlier.run_id, "node": found.path, "outputs": as_json(outputs)}, out)
+        elif isinstance(outputs, Mapping):
+            for name, value in outputs.items():
+                print(f"{name}: {short(value, 200)}")
+        else:
+            print(short(outputs, 200))
 
-        try:
-            outputs = debugger.runcall(found)
-        except Exception:
-            debugger.post_mortem(sys.exc_info()[2])
-            raise
-    else:
-        try:
-            outputs = found()
-        except Exception as error:
-            import traceback
 
-            print("".join(traceback.format_exception(error)), file=sys.stderr)
-            raise SystemExit(1) from None
-    if json:
-        print_json({"run": earlier.run_id, "node": found.path, "outputs": as_json(outputs)})
-    elif isinstance(outputs, Mapping):
-        for name, value in outputs.items():
-            print(f"{name}: {short(value, 200)}")
-    else:
-        print(short(outputs, 200))
+def _called(replay: Callable[[], object], pdb: bool) -> object:
+    """What the task returns; what it raises is shown, or handed to the debugger, and ends the command."""
+    import pdb as debugger
+    import traceback
+
+    try:
+        return debugger.runcall(replay) if pdb else replay()
+    except Exception as error:
+        traceback.print_exception(error)
+        if pdb:
+            debugger.post_mortem(error.__traceback__)
+        raise typer.Exit(1) from None
 
 
 # ---------------------------------------------------------------------- what they share
@@ -266,24 +266,26 @@ def _one_object(json: bool) -> Iterator[IO[str]]:
 @contextmanager
 def _stdout_kept() -> Iterator[IO[str]]:
     """Whatever is printed, here or by a child process, goes to the error stream; yields the real stdout."""
-    sys.stdout.flush()
-    try:
-        own = sys.stdout.fileno() == 1
-    except (OSError, ValueError):  # it has been replaced, as under a test
-        own = False
-    if not own:
-        out, sys.stdout = sys.stdout, sys.stderr
-        try:
-            yield out
-        finally:
-            sys.stdout = out
-        return
+    real = sys.stdout
+    real.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
     try:
-        with open(kept, "w", encoding="utf-8", closefd=False) as out:
-            yield out
+        if _is_descriptor_1(real):
+            with open(kept, "w", encoding="utf-8", closefd=False) as out:
+                yield out
+        else:
+            sys.stdout = sys.stderr
+            yield real
     finally:
         sys.stdout.flush()
+        sys.stdout = real
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def _is_descriptor_1(stream: IO[str]) -> bool:
+    try:
+        return stream.fileno() == 1
+    except (OSError, ValueError):  # it has been replaced by something that is no file
+        return False

@@ -1,0 +1,170 @@
+"""flowctl run: targets, parameters, output, exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def test_a_file_runs_and_the_end_is_told(flowctl) -> None:
+    answer = flowctl("run", "pipeline.py")
+    assert answer.code == 0
+    assert "Succeeded in" in answer.out
+    assert "total: 6" in answer.out
+    assert "generating 3" in answer.out
+    assert "flowctl show" in answer.out
+
+
+def test_json_is_one_object_and_nothing_else(flowctl) -> None:
+    answer = flowctl("run", "pipeline.py", "--output", "json", "-p", "n=4")
+    assert answer.code == 0
+    found = answer.json
+    assert set(found) == {"run", "phase", "outputs", "nodes", "error"}
+    assert found["phase"] == "Succeeded"
+    assert found["outputs"] == {"total": 12}
+    assert found["error"] is None
+    assert found["nodes"]["gen-data"] == {"phase": "Succeeded", "attempts": 1}
+    assert found["nodes"]["process"]["items"] == {"total": 4, "succeeded": 4, "failed": 0, "cached": 0}
+    assert "generating 4" in answer.err
+
+
+def test_what_workers_print_stays_out_of_the_json(flowctl) -> None:
+    answer = flowctl("run", "pipeline.py", "-o", "json", "-b", "parallel")
+    assert answer.code == 0
+    assert answer.json["outputs"] == {"total": 6}
+
+
+def test_a_failed_run_exits_with_1_and_names_the_node(flowctl) -> None:
+    answer = flowctl("run", "pipeline.py", "-o", "json", "-p", "n=14")
+    assert answer.code == 1
+    assert answer.json["phase"] == "Failed"
+    assert answer.json["error"]["node"] == "process"
+    assert answer.json["error"]["type"] == "MapFailed"
+    assert answer.json["error"]["class"] == "Error"
+    assert "thirteen" in answer.json["error"]["message"]
+    assert answer.json["nodes"]["total"]["phase"] == "Skipped"
+
+
+def test_a_failed_run_shows_the_users_own_frames_and_what_to_do_next(flowctl) -> None:
+    answer = flowctl("run", "pipeline.py", "-p", "n=14")
+    assert answer.code == 1
+    assert 'raise ValueError("thirteen")' in answer.out
+    assert "/headwater/" not in answer.out
+    assert "replay" in answer.out
+    assert "resume" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run"], "Missing argument"),
+        (["run", "gone.py"], "there is no file 'gone.py'"),
+        (["run", "gone:flow"], "there is no module 'gone'"),
+        (["run", "gone.yaml"], "there is no file"),
+        (["run", "gone"], "is not a target"),
+        (["run", "pipeline.py:reduec"], "Did you mean 'reduce'?"),
+        (["run", "pipeline.py:gen_data"], "is not a workflow"),
+        (["run", "pipeline.py", "-p", "n"], "there is no '='"),
+        (["run", "pipeline.py", "-p", "m=3"], "unknown input 'm'"),
+        (["run", "pipeline.py", "-p", "n=1", "-p", "n=2"], "given twice"),
+        (["run", "pipeline.py", "--backend", "spark"], "Known backends: default, parallel"),
+        (["run", "pipeline.py", "--config", "gone.yml"], "there is no config file 'gone.yml'"),
+        (["run", "pipeline.py", "--output", "xml"], "xml"),
+        (["frobnicate"], "No such command"),
+        (["show", "nothing"], "no run is recorded"),
+        (["compile", "pipeline.py", "-o", "xml"], "unknown output"),
+        (["lint", "gone.yaml"], "there is no file"),
+        (["stop", "last"], "no run"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_why(flowctl, arguments: list[str], words: str) -> None:
+    answer = flowctl(*arguments)
+    assert words in answer.err
+    assert "Traceback" not in answer.err
+    assert answer.code == 2
+    assert answer.out == ""
+
+
+def test_an_early_error_is_an_object_too(flowctl) -> None:
+    answer = flowctl("run", "pipeline.py", "-o", "json", "-p", "m=1")
+    assert answer.code == 2
+    assert answer.json["phase"] == "Failed"
+    assert "unknown input" in answer.json["error"]["message"]
+
+
+def test_global_options_may_follow_the_command(flowctl) -> None:
+    assert flowctl("run", "pipeline.py", "-b", "parallel", "-o", "json").json["phase"] == "Succeeded"
+    assert flowctl("-b", "parallel", "run", "pipeline.py", "-o", "json").json["phase"] == "Succeeded"
+    assert {each["backend"] for each in flowctl("list", "-o", "json").json} == {"parallel"}
+
+
+def test_several_workflows_are_listed(flowctl, folder: Path) -> None:
+    text = (folder / "pipeline.py").read_text()
+    (folder / "pipeline.py").write_text(text + "\n\n@workflow\ndef other():\n    gen_data()\n")
+    answer = flowctl("run", "pipeline.py")
+    assert answer.code == 2
+    assert "pipeline.py:reduce" in answer.err
+    assert "pipeline.py:other" in answer.err
+    assert flowctl("run", "pipeline.py:other", "-o", "json").json["outputs"] == {"xs": [0, 1, 2]}
+
+
+def test_a_module_in_the_current_folder_is_found(flowctl) -> None:
+    assert flowctl("run", "pipeline:reduce", "-o", "json").json["outputs"] == {"total": 6}
+
+
+def test_a_file_with_the_name_of_a_library_module_runs_on_workers(flowctl, folder: Path) -> None:
+    (folder / "random.py").write_text((folder / "pipeline.py").read_text())
+    answer = flowctl("run", "random.py", "-b", "parallel", "-o", "json")
+    assert answer.json["outputs"] == {"total": 6}
+
+
+def test_text_for_an_input_of_type_str_stays_text(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text(
+        "from headwater import task, workflow\n\n"
+        '@task\ndef show(a: str, b: object) -> {"kinds": list}:\n'
+        "    return [type(a).__name__, type(b).__name__]\n\n"
+        "@workflow\ndef flow():\n    show()\n"
+    )
+    answer = flowctl("run", "pipeline.py", "-p", "a=12", "-p", "b=12", "-o", "json")
+    assert answer.json["outputs"] == {"kinds": ["str", "int"]}
+    answer = flowctl("run", "pipeline.py", "-p", "a=x=y", "-p", "b={not json", "-o", "json")
+    assert answer.json["outputs"] == {"kinds": ["str", "str"]}
+
+
+def test_exit_pipeline_gives_its_code(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text(
+        "from headwater import exit_pipeline, task, workflow\n\n"
+        '@task\ndef leave(code: int) -> {"x": int}:\n    exit_pipeline(code)\n\n'
+        "@workflow\ndef flow():\n    leave()\n"
+    )
+    assert flowctl("run", "pipeline.py", "-p", "code=0").code == 0
+    assert flowctl("run", "pipeline.py", "-p", "code=7").code == 7
+
+
+def test_no_track_leaves_no_record(flowctl, folder: Path) -> None:
+    answer = flowctl("run", "pipeline.py", "--no-track")
+    assert answer.code == 0
+    assert flowctl("list", "-o", "json").json == []
+
+
+def test_dry_run_says_what_would_run(flowctl) -> None:
+    answer = flowctl("run", "pipeline.py", "--dry-run")
+    assert answer.code == 0
+    assert "gen-data" in answer.out
+    assert flowctl("list", "-o", "json").json == []
+
+
+def test_a_module_that_does_not_import_is_told_without_a_traceback(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text("import not_there\n")
+    answer = flowctl("run", "pipeline.py")
+    assert answer.code == 1
+    assert "ModuleNotFoundError: No module named 'not_there'" in answer.err
+    assert "Traceback" not in answer.err
+    assert "Traceback" in flowctl("run", "pipeline.py", "--traceback").err
+
+
+def test_backend_and_parameters_come_from_the_config(flowctl, folder: Path) -> None:
+    (folder / "config.yml").write_text("backend: parallel\n")
+    flowctl("run", "pipeline.py")
+    assert flowctl("list", "-o", "json").json[0]["backend"] == "parallel"
