@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from headwater.backends.control import send
 from headwater.cli.printing import print_json
 from headwater.configuration import database_url, setup_logging
 from headwater.errors import UsageError
 from headwater.records import queries
+
+RECORDS_LAG_SECONDS = 2.0  # records are written in batches: a node may wait a moment before they say so
 
 
 def tell(run_id: str, action: str, *, node: str | None = None, granted: bool = True, json: bool) -> None:
@@ -27,10 +31,14 @@ def tell(run_id: str, action: str, *, node: str | None = None, granted: bool = T
 
 
 def _waiting_node(url: str, run_id: str, node: str) -> str:
-    waiting = [path for path, each in queries.nodes(url, run_id).items() if each.phase == "Suspended"]
     wanted = node.replace("_", "-").removeprefix("main/")
-    for path in waiting:
-        if path.replace("_", "-") == wanted:
-            return path
-    listed = ", ".join(waiting) or "none"
-    raise UsageError(f"{node!r} does not wait for approval", fix=f"Waiting: {listed}.")
+    until = time.monotonic() + RECORDS_LAG_SECONDS
+    while True:
+        waiting = [path for path, each in queries.nodes(url, run_id).items() if each.phase == "Suspended"]
+        for path in waiting:
+            if path.replace("_", "-") == wanted:
+                return path
+        if waiting or time.monotonic() > until:
+            listed = ", ".join(waiting) or "none"
+            raise UsageError(f"{node!r} does not wait for approval", fix=f"Waiting: {listed}.")
+        time.sleep(0.1)
