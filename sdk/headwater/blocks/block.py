@@ -82,7 +82,8 @@ class Block:
     # ------------------------------------------------------------------ pipes
 
     def _to(self, other: Block) -> None:
-        if other not in self.downstreams:
+        few = len(other.upstreams) < len(self.downstreams)
+        if not (self in other.upstreams if few else other in self.downstreams):
             self.downstreams.append(other)
             other.upstreams.append(self)
             self.changed()

@@ -139,7 +139,7 @@ class _Compiler:
         self.tasks: list[Task] = []
         self._refs: dict[int, str] = {}
         self._held: list[object] = []
-        self._block_names: set[str] = set()
+        self._block_names: dict[str, int] = {}
 
     # ------------------------------------------------------------------ blocks
 
@@ -153,7 +153,7 @@ class _Compiler:
                 target.name: self._declared_input(target, workflow) for target in wiring.inputs.values()
             }
         names: dict[Block, str] = {}
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         for block in workflow.blocks:
             if not isinstance(block, BranchBlock):
                 names[block] = _unique(node_name(block.name), taken)
@@ -186,7 +186,7 @@ class _Compiler:
             declared["object"] = default
         return declared
 
-    def _bare_sides(self, wiring: Wiring, names: Mapping[Block, str], taken: set[str]) -> list[Spec]:
+    def _bare_sides(self, wiring: Wiring, names: Mapping[Block, str], taken: dict[str, int]) -> list[Spec]:
         """Nodes that pass a condition's inputs on, for a side that is piped straight into a merge."""
         sides = []
         self._side_nodes: dict[tuple[Block, bool], str] = {}
@@ -407,13 +407,21 @@ def _importable(ref: str) -> bool:
     return not ref.startswith("inline:")
 
 
-def _unique(wanted: str, taken: set[str]) -> str:
-    name, number = wanted, 2
-    while name in taken:
-        suffix = f"-{number}"
-        name, number = wanted[: 63 - len(suffix)] + suffix, number + 1
-    taken.add(name)
-    return name
+def _unique(wanted: str, taken: dict[str, int]) -> str:
+    """The wanted name, or the first of `wanted-2`, `wanted-3`, … that is free.
+
+    `taken` maps a name to the number that was last tried for it: many blocks of one name stay cheap.
+    """
+    if wanted not in taken:
+        taken[wanted] = 1
+        return wanted
+    while True:
+        taken[wanted] += 1
+        suffix = f"-{taken[wanted]}"
+        name = wanted[: 63 - len(suffix)] + suffix
+        if name not in taken:
+            taken[name] = 1
+            return name
 
 
 def _typed(target: Target) -> Spec:
