@@ -241,7 +241,7 @@ class Task(Block):
         if type(returned) is not dict or (plan.single is not None and plan.single not in returned):
             returned = self._as_outputs(plan, returned)
         assert isinstance(returned, dict)
-        if len(returned) != len(checks) or not all(name in returned for name in checks):
+        if returned.keys() != checks.keys():
             self._refuse_names(returned)
         for name, check in checks.items():
             if check is not None:
