@@ -50,7 +50,7 @@ lock: $(BIN)/python  ## Write the hashed locks anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	  --extra build --extra examples pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
-	  --extra build --extra examples --extra dev pyproject.toml -o requirements-dev.lock
+	  --extra build --extra examples --extra dev --extra docs --extra postgresql pyproject.toml -o requirements-dev.lock
 
 clean:  ## Remove what make has made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
