@@ -186,9 +186,11 @@ class Task(Block):
         if plan is None:
             plan = self._plan = _CallPlan(self)
         arguments = {}
+        taken = 0
         for name, check, default, what in plan.arguments:
             if name in inputs:
                 value = inputs[name]
+                taken += 1
                 if check is not None:
                     wrong = check(value)
                     if wrong is not None and not (value is None and default is None):
@@ -200,7 +202,7 @@ class Task(Block):
             else:
                 value = self._missing(name, what)
             arguments[name] = value
-        if len(inputs) > len(arguments) or plan.takes_any:
+        if taken < len(inputs) or plan.takes_any:
             for name in inputs:
                 if name not in arguments:
                     if not plan.takes_any:

@@ -7,13 +7,18 @@ without being copied into a pickle.
 
 from __future__ import annotations
 
+import functools
+import io
 import pickle
 import socket
 import struct
 import traceback
+import types
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from headwater.errors import TargetError, TaskFailed
 
@@ -152,11 +157,27 @@ def keep_large(buffers: list[memoryview]) -> Callable[[pickle.PickleBuffer], boo
 
 def dump_by_value(value: object) -> tuple[bytes, list[memoryview]]:
     """Pickle for a worker: what `__main__` or a function defines travels by value."""
+    buffers: list[memoryview] = []
+    file = io.BytesIO()
+    _by_value()(file, 5, buffer_callback=keep_large(buffers)).dump(value)
+    return file.getvalue(), buffers
+
+
+@functools.cache
+def _by_value() -> Any:
+    """cloudpickle's pickler, but code keeps the name of its file: a traceback without it shows no source."""
     import cloudpickle
 
-    buffers: list[memoryview] = []
-    data: bytes = cloudpickle.dumps(value, 5, buffer_callback=keep_large(buffers))
-    return data, buffers
+    reduce = cloudpickle.Pickler.dispatch_table[types.CodeType]
+
+    def reduce_code(code: types.CodeType) -> tuple[Any, ...]:
+        make, arguments = reduce(code)
+        return make, tuple(code.co_filename if part == "<dynamic-code>" else part for part in arguments)
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no annotations
+        dispatch_table = ChainMap({types.CodeType: reduce_code}, cloudpickle.Pickler.dispatch_table)
+
+    return Pickler
 
 
 def dump(value: object) -> tuple[bytes, list[memoryview]]:
