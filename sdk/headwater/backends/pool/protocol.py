@@ -18,7 +18,7 @@ from collections import ChainMap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from headwater.errors import TargetError, TaskFailed
 
@@ -175,7 +175,9 @@ def _by_value() -> Any:
         return make, tuple(code.co_filename if part == "<dynamic-code>" else part for part in arguments)
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no annotations
-        dispatch_table = ChainMap({types.CodeType: reduce_code}, cloudpickle.Pickler.dispatch_table)
+        dispatch_table: ClassVar[Any] = ChainMap(
+            {types.CodeType: reduce_code}, cloudpickle.Pickler.dispatch_table
+        )
 
     return Pickler
 
