@@ -3,7 +3,8 @@
 from alembic import context
 from headwater.records.tables import metadata
 
-connection = context.config.attributes.get("connection")
+attributes = context.config.attributes
+connection = attributes.get("connection")
 if connection is None:
     # `alembic` was called by hand.
     from sqlalchemy import create_engine
@@ -12,7 +13,9 @@ if connection is None:
 
 context.configure(
     connection=connection,
-    target_metadata=metadata,
+    target_metadata=attributes.get("target_metadata", metadata),
+    include_object=attributes.get("include_object"),
+    process_revision_directives=attributes.get("process_revision_directives"),
     render_as_batch=True,  # SQLite cannot alter most things of a table in place
     compare_type=True,
 )

@@ -46,6 +46,13 @@ if TYPE_CHECKING:
     from headwater.configuration import settings as settings
     from headwater.errors import HeadwaterError as HeadwaterError
     from headwater.errors import RunFailed as RunFailed
+    from headwater.pipeline.commands import Command as Command
+    from headwater.pipeline.commands import PipelineArgs as PipelineArgs
+    from headwater.pipeline.commands import RootCommand as RootCommand
+    from headwater.pipeline.commands import argument as argument
+    from headwater.pipeline.database.model import Model as Model
+    from headwater.pipeline.logs import logger as logger
+    from headwater.pipeline.pipeline import Pipeline as Pipeline
 
 __version__ = "0.1.0"
 
@@ -60,6 +67,10 @@ _HOMES = {
     "blocks.workflow": ("Workflow", "as_workflow", "workflow"),
     "configuration": ("config", "context", "settings"),
     "errors": ("HeadwaterError", "RunFailed"),
+    "pipeline.commands": ("Command", "PipelineArgs", "RootCommand", "argument"),
+    "pipeline.database.model": ("Model",),
+    "pipeline.logs": ("logger",),
+    "pipeline.pipeline": ("Pipeline",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

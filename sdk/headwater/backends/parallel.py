@@ -80,7 +80,7 @@ class ParallelExecutor(LocalExecutor):
         super().__init__(graph, code, **options)
         self._pool = shared_pool(workers)
         self._temporary = None if store is not None else tempfile.mkdtemp(prefix="headwater-")
-        self._place = Place(log, echo, store or self._temporary)
+        self._place = Place.here(log, echo, store or self._temporary)
         self._run = next(_runs)
         self._ids = itertools.count()
         self._jobs: dict[str, _Job] = {}

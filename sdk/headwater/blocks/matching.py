@@ -517,6 +517,11 @@ class _Wirer:
     # ------------------------------------------------------------------ outputs
 
     def _find_outputs(self, blocks: list[Block]) -> None:
+        if self.workflow.returned is not None:
+            for index, block in enumerate(self.workflow.returned):
+                for name, target in self.wiring.offered.get(block, {}).items():
+                    self.wiring.outputs[f"{index}_{name}"] = (target, FromBlock(block, name))
+            return
         used = {upstream for found in self.wiring.upstreams.values() for upstream in found}
         for block in self.workflow.blocks:
             if isinstance(block, BranchBlock | ConditionBlock) or block in used:

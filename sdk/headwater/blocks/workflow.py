@@ -57,6 +57,7 @@ class Workflow(Block):
     def __init__(self, *blocks: Any, **keywords: Any) -> None:
         keywords = {**type(self).defaults, **keywords}
         self.blocks: list[Block] = []
+        self.returned: list[Block] | None = None  # of a command: the blocks whose outputs are its result
         self.extra_inputs: dict[str, Target] = {}
         self._compiled: Compiled | None = None
         self._compiled_inside: Compiled | None = None

@@ -76,6 +76,11 @@ class Config(Mapping[str, Any]):
         path, present = self._state()
         return self._choose((path, ReadOnlyDict(merged(present, values))))
 
+    @property
+    def is_chosen(self) -> bool:
+        """Whether `use` or `override` has put it in force, rather than a file that any process can find."""
+        return self.__dict__["_chosen"] is not None
+
     def reload(self) -> None:
         """Forget what was read or chosen; the next look reads the file again."""
         object.__setattr__(self, "_chosen", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +93,34 @@ def logger_config(section: Mapping[str, Any] | None = None, *, level: str | None
     return result
 
 
-def setup_logging(level: str | None = None) -> None:
-    """Put the configured logging in force. Raises `ConfigError` when the section is not valid."""
+_in_force: dict[str, Any] | None = None
+
+
+def logging_in_force() -> dict[str, Any] | None:
+    """What `setup_logging` has put in force in this process: workers do the same."""
+    return _in_force
+
+
+def setup_logging(level: str | None = None, *, info: Sequence[str] = ()) -> None:
+    """Put the configured logging in force; `info` names loggers that tell of more than warnings.
+
+    Raises:
+        ConfigError: the `logging` section is not valid.
+    """
+    wanted = logger_config(level=level)
+    for name in info:
+        wanted["loggers"].setdefault(name, {"level": (level or "INFO").upper()})
+    apply_logging(wanted)
+
+
+def apply_logging(wanted: dict[str, Any]) -> None:
+    """Put a `dictConfig` in force."""
     import logging.config
 
+    global _in_force
     try:
-        logging.config.dictConfig(logger_config(level=level))
+        logging.config.dictConfig(wanted)
+        _in_force = wanted
     except (ValueError, TypeError, AttributeError, ImportError) as error:
         cause = error.__cause__ or error
         raise ConfigError(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+
+LATE = {"session": "headwater.pipeline.database.sessions:current_session"}
+"""What a context answers with the help of a room above this one, found by name when it is asked for."""
 
 _EMPTY: Mapping[str, Any] = {}
 
@@ -26,7 +30,14 @@ class Context:
     """
 
     # What every context answers, whether or not a run is going on.
-    _KNOWN: Mapping[str, Any] = {"args": None, "run_id": None, "node": None, "attempt": None, "index": None}
+    _KNOWN: Mapping[str, Any] = {
+        "args": None,
+        "db_untracked": False,
+        "run_id": None,
+        "node": None,
+        "attempt": None,
+        "index": None,
+    }
 
     def __init__(self) -> None:
         object.__setattr__(self, "_process", {})
@@ -38,6 +49,9 @@ class Context:
         for values in (self.__dict__["_bound"].get(), self.__dict__["_process"], self._KNOWN):
             if name in values:
                 return values[name]
+        if name in LATE:
+            module, _, function = LATE[name].partition(":")
+            return getattr(importlib.import_module(module), function)()
         known = sorted({*self._KNOWN, *self.__dict__["_process"], *self.__dict__["_bound"].get()})
         raise AttributeError(f"the context has no {name!r}; it has {', '.join(known)}")
 
@@ -49,6 +63,10 @@ class Context:
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_current, ())
+
+    def of_process(self) -> dict[str, Any]:
+        """What was assigned, for a worker process to assign too."""
+        return dict(self.__dict__["_process"])
 
     @contextmanager
     def bind(self, **values: Any) -> Iterator[Context]:

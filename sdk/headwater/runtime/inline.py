@@ -35,7 +35,7 @@ from headwater.engine.events import (
 )
 from headwater.engine.graph import Call, Container, ErrorClass, Graph, Map, Task, Test
 from headwater.errors import DefinitionError, TargetError, TaskTimeout
-from headwater.runtime import capture
+from headwater.runtime import capture, scope
 from headwater.runtime.caching import CacheAccess, ClaimedEntry
 from headwater.runtime.code import Code, live, live_inputs
 from headwater.runtime.interrupts import TaskInterrupted, deadline
@@ -296,6 +296,7 @@ class InlineExecutor(LocalExecutor):
             return [Failed(path, attempt, failure_of(error, self.prefix + path), self.clock())]
         finally:
             self.interruptible = False
+            scope.end()
             capture.leave()
         if type(outputs) is Skipped:
             return [TaskSkipped(path, attempt, self.clock())]
@@ -364,6 +365,7 @@ class InlineExecutor(LocalExecutor):
                 job.results[index] = outputs
             finally:
                 self.interruptible = False
+                scope.end()
                 capture.leave()
             index += 1
             if time.monotonic() >= until:

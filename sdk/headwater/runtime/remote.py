@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from headwater.blocks.signals import ExitPipeline, Skipped
+from headwater.configuration import config, context
+from headwater.configuration.logs import apply_logging, logging_in_force
 from headwater.engine.graph import Call, Container, Graph, Task
 from headwater.errors import TargetError
-from headwater.runtime import capture
+from headwater.runtime import capture, scope
 from headwater.runtime.caching import CacheAccess
 from headwater.runtime.carry import kept
 from headwater.runtime.code import Code, live_inputs
@@ -32,6 +34,26 @@ class Place:
     log: str | None
     echo: bool
     store: str | None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    logging: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None
+
+    @classmethod
+    def here(cls, log: str | None, echo: bool, store: str | None) -> Place:
+        """A place as this process is: its context, logging and, where it was not read from a file, config."""
+        given = config.to_dict() if config.is_chosen else None
+        return cls(log, echo, store, context.of_process(), logging_in_force(), given)
+
+    def settle(self) -> None:
+        """Make this worker process like the one that the run belongs to; once for each run."""
+        for name, value in self.context.items():
+            setattr(context, name, value)
+        if self.logging is not None and self.logging != logging_in_force():
+            apply_logging(self.logging)
+        if self.config is not None:
+            config.use(self.config)
+        else:
+            config.reload()
 
     def enter(self, path: str, attempt: int, index: int | None) -> None:
         """From here on what this process prints belongs to that node."""
@@ -49,6 +71,10 @@ class TaskCall:
         self.cache = cache
         self.place = place
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.place.settle()
+
     def __call__(
         self, path: str, attempt: int, body: Task | Container | Call, inputs: Mapping[str, object]
     ) -> Mapping[str, object] | Skipped | Left:
@@ -58,6 +84,7 @@ class TaskCall:
         except ExitPipeline as leave:
             return Left(leave.code)
         finally:
+            scope.end()
             capture.leave()
         return outputs if isinstance(outputs, Skipped) else kept(outputs, self.place.store)
 
@@ -80,6 +107,10 @@ class ItemCall:
         self.attempt = attempt
         self.place = place
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.place.settle()
+
     def __call__(self, index: int, item: Any) -> Mapping[str, object] | Cached | Left | None:
         place = self.place
         if place.log is not None:
@@ -89,6 +120,7 @@ class ItemCall:
         except ExitPipeline as leave:
             return Left(leave.code)
         finally:
+            scope.end()
             if place.log is not None:
                 capture.leave()
         if type(outputs) is Cached:
