@@ -42,13 +42,14 @@ class Compiled:
     """A workflow ready to run.
 
     `spec` is the document's spec; where it was compiled from Python it may hold live objects as
-    `{"object": value}`. `objects` maps the references in it to live objects. `document` is what can be
-    written to a file: everything by name or by value.
+    `{"object": value}`. `objects` maps the references in it to live objects; `annotations` go into the
+    document's metadata. `document` is what can be written to a file: everything by name or by value.
     """
 
     name: str
     spec: Spec
     objects: Mapping[str, object] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_document(
@@ -66,15 +67,10 @@ class Compiled:
         inline = {ref: _pickled(found, ref) for ref, found in self.objects.items() if not _importable(ref)}
         if inline:
             spec["code"] = {**spec.get("code", {}), "inline": inline}
-        return {
-            "apiVersion": API_VERSION,
-            "kind": "Workflow",
-            "metadata": {"name": self.name},
-            "spec": spec,
-        }
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"name": self.name, "spec": self.spec, "objects": dict(self.objects)}
+        metadata: Spec = {"name": self.name}
+        if self.annotations:
+            metadata["annotations"] = dict(self.annotations)
+        return {"apiVersion": API_VERSION, "kind": "Workflow", "metadata": metadata, "spec": spec}
 
 
 def compile_workflow(workflow: Workflow, *, as_hook: bool = True) -> Compiled:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 WITH_VALUE = ("--config", "--settings", "--backend", "-b", "--log-level", "-l", "-ll")
+MANAGEMENT = ("display_config", "shell", "list_runs", "debug")
 FLAGS = ("--overwrite-cache", "--dry-run", "--no-color", "--traceback", "--version")
 # Options of commands whose value must not be taken for one of ours.
 _OTHERS_WITH_VALUE = ("-p", "--param")
@@ -39,6 +41,31 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
     return front + rest
 
 
+def project_command(argv: Sequence[str]) -> tuple[Path | None, list[str]] | None:
+    """The project and the words of `flowctl run CMD ...` when CMD is a command of a project, no target.
+
+    `argv` has the global options at its front.
+    """
+    at = 0
+    while at < len(argv) and argv[at].startswith("-"):
+        at += 2 if argv[at] in WITH_VALUE else 1
+    words = argv[at:]
+    if words and words[0] in MANAGEMENT:
+        return _project(), [*argv[:at], *words]
+    if len(words) < 2 or words[0] != "run" or words[1].startswith("-"):
+        return None
+    target = words[1]
+    if ":" in target or target.endswith((".py", ".yaml", ".yml", ".json")):
+        return None
+    project = _project()
+    return (project, [*argv[:at], *words[1:]]) if project is not None else None
+
+
+def _project() -> Path | None:
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "manage.py").is_file()), None)
+
+
 @dataclass
 class Globals:
     """What was given on the command line."""
@@ -49,6 +76,7 @@ class Globals:
     color: bool = True
     traceback: bool = False
     log_level: str | None = None
+    words: list[str] = field(default_factory=list)
 
     def set(
         self,
@@ -63,8 +91,10 @@ class Globals:
     ) -> None:
         """Keep the options; config and settings take effect at once."""
         import os
-        from pathlib import Path
 
+        given = {"--config": config, "--settings": settings, "--backend": backend, "--log-level": log_level}
+        self.words = [word for name, value in given.items() if value for word in (name, value)]
+        self.words += ["--dry-run"] * dry_run + ["--traceback"] * traceback + ["--no-color"] * (not color)
         self.backend = backend
         self.overwrite_cache = overwrite_cache
         self.dry_run = dry_run

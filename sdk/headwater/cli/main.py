@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from headwater.cli.globals import GLOBALS, hoisted
+from headwater.cli.globals import GLOBALS, hoisted, project_command
 
 
 class Output(StrEnum):
@@ -356,11 +356,52 @@ def cache_explain(
     explain_nodes(target, node, param or [], json=output is Output.JSON)
 
 
+_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def create(words: typer.Context) -> None:
+    """Make a new pipeline project or plugin.
+
+    Example: flowctl create pipeline my_pipeline
+    """
+    raise typer.Exit(_managed("create", words.args))
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def db(words: typer.Context) -> None:
+    """Databases and migrations of a project.
+
+    Example: flowctl db upgrade
+    """
+    raise typer.Exit(_managed("db", words.args))
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def manage(words: typer.Context) -> None:
+    """Other things a project knows: shell, debug, list_runs, display_config.
+
+    Example: flowctl manage debug last
+    """
+    raise typer.Exit(_managed("", words.args))
+
+
+def _managed(first: str, words: list[str]) -> int:
+    from headwater.pipeline.entry import project_root, run_command
+
+    return run_command(project_root(), [*GLOBALS.words, "management", *([first] if first else []), *words])
+
+
 def main() -> None:
     """Run flowctl and exit with its code: 0 success, 1 a run that failed, 2 wrong usage."""
     from headwater.cli.failures import exit_code_of
 
     argv = hoisted(sys.argv[1:])
+    command = project_command(argv)
+    if command is not None:
+        from headwater.pipeline.entry import run_command
+
+        sys.exit(run_command(*command))
     try:
         result = app(args=argv, prog_name="flowctl", standalone_mode=False)
     except BaseException as error:

@@ -93,7 +93,7 @@ class Command:
                 "backend": backend if backend is not None else inherited["backend"],
                 "db_untracked": db_untracked if db_untracked is not None else bool(inherited["db_untracked"]),
                 "allow_extra_args": allow_extra_args,
-                "description": description or inspect.getdoc(decorated) or "",
+                "description": description or inspect.cleandoc(decorated.__doc__ or ""),
             }
             known = cls.commands.get(made.name)
             if known is not None and (known.__module__, known.__qualname__) != (

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pdb
 import sys
-import traceback
 
 from headwater.backends.documents import compiled_document
 from headwater.backends.replay import find_replay
 from headwater.blocks.signals import exit_pipeline
-from headwater.configuration import database_url
+from headwater.configuration import context, database_url
 from headwater.errors import RecordsError, UsageError
+from headwater.pipeline.arguments import ARGUMENTS, decoded_arguments
 from headwater.records import queries
 from headwater.records.model import Run
+from headwater.runtime.inline import failure_of
 
 
 def debug_run(run_id: str, node: str | None) -> None:
@@ -26,6 +27,9 @@ def debug_run(run_id: str, node: str | None) -> None:
     document = queries.document(url, run)
     if not document or not document.get("spec"):
         raise RecordsError(f"the document of run {run.run_id} was not kept", fix="Run it again first.")
+    annotations = (document.get("metadata") or {}).get("annotations") or {}
+    context.args = decoded_arguments(annotations.get(ARGUMENTS))
+    context.db_untracked = False
     replay = find_replay(compiled_document(document), run, node or _first_failed(url, run))
     print(f"{replay.path} of run {run.run_id} ({run.name}), with")
     for name, value in replay.inputs.items():
@@ -33,7 +37,7 @@ def debug_run(run_id: str, node: str | None) -> None:
     try:
         outputs = replay()
     except Exception as error:
-        traceback.print_exception(error)
+        print(failure_of(error, replay.path).traceback, end="", file=sys.stderr)
         if sys.stdin.isatty():
             pdb.post_mortem(error.__traceback__)
         exit_pipeline(1)

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,7 +17,8 @@ from headwater.blocks.block import Block
 from headwater.blocks.workflow import Workflow
 from headwater.configuration import config, context, settings, setup_logging
 from headwater.configuration.project_settings import SETTINGS_VARIABLE
-from headwater.errors import RunFailed, UsageError
+from headwater.errors import HeadwaterError, RunFailed, UsageError
+from headwater.pipeline.arguments import ARGUMENTS, encoded_arguments
 from headwater.pipeline.commands import COMMAND, RETURNED, Command, RootCommand, _FunctionTask
 from headwater.pipeline.plugins import load_plugin
 
@@ -163,8 +165,9 @@ class Pipeline:
             return 0
         workflow.returned = blocks
         backend = self.options.backend or command.options["backend"] or config.get("backend") or "default"
+        annotations = {ARGUMENTS: encoded_arguments(context.args)}
         result = run(
-            compile_workflow(workflow),
+            replace(compile_workflow(workflow), annotations=annotations),
             backend=str(backend),
             check=False,
             track=tracked,
@@ -177,6 +180,8 @@ class Pipeline:
         if result.phase != "Succeeded":
             error = result.error
             cause = error.exception if error is not None else None
+            if isinstance(cause, HeadwaterError) and type(command).__module__.startswith("headwater."):
+                raise cause  # a built-in command says what is wrong; that it ran as a task is nobody's concern
             said = str(error) if error is not None else f"the run ended {result.phase}"
             failed = RunFailed(said, result=result)
             raise failed from (cause if isinstance(cause, BaseException) else None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from headwater.blocks.signals import ExitPipeline, Skipped
 from headwater.engine.commands import (
@@ -43,6 +45,7 @@ from headwater.runtime.items import Cached, ItemRunner, MapJob, collect, sequenc
 
 ITEM_SLICE_SECONDS = 0.05
 BUSY_CACHE_POLL_SECONDS = 0.02
+_OURS = str(Path(__file__).parents[1]) + os.sep  # a person looks for the frames of their own code
 
 
 def failure_of(error: BaseException, path: str) -> Failure:
@@ -68,8 +71,7 @@ def _traceback_of(error: BaseException) -> str:
     if isinstance(remote, str):
         return remote
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/headwater/runtime/" not in frame.filename]
-    shown = [f for f in own if "/headwater/blocks/" not in f.filename] or own
+    shown = [frame for frame in frames if not frame.filename.startswith(_OURS)] or frames[-1:]
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(shown)]
     return "".join(lines + traceback.format_exception_only(error))
 

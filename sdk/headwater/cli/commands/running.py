@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
 import typer
 
 from headwater.backends import RunResult, compiled_document, run
+from headwater.backends.replay import Replay, find_replay
 from headwater.backends.resume import ResumePlan, plan_resume
 from headwater.backends.session import code_digests
 from headwater.backends.signals import RunInterrupted
@@ -24,6 +25,7 @@ from headwater.errors import HeadwaterError, RecordsError, UsageError
 from headwater.records import queries
 from headwater.records.model import Run
 from headwater.runtime.code import Code
+from headwater.runtime.inline import failure_of
 
 
 def run_target(
@@ -107,8 +109,6 @@ def resume_plan(compiled: Compiled, earlier: Run, from_: str | None, *, with_cod
 
 def replay_task(run_id: str, node: str, *, pdb: bool, json: bool) -> None:
     """Call one task of an earlier run again."""
-    from headwater.backends.replay import find_replay
-
     with _one_object(json) as out:
         _set_up()
         earlier = queries.get_run(database_url(), run_id)
@@ -126,15 +126,14 @@ def replay_task(run_id: str, node: str, *, pdb: bool, json: bool) -> None:
             print(short(outputs, 200))
 
 
-def _called(replay: Callable[[], object], pdb: bool) -> object:
+def _called(replay: Replay, pdb: bool) -> object:
     """What the task returns; what it raises is shown, or handed to the debugger, and ends the command."""
     import pdb as debugger
-    import traceback
 
     try:
         return debugger.runcall(replay) if pdb else replay()
     except Exception as error:
-        traceback.print_exception(error)
+        print(failure_of(error, replay.path).traceback, end="", file=sys.stderr)
         if pdb:
             debugger.post_mortem(error.__traceback__)
         raise typer.Exit(1) from None

@@ -179,7 +179,7 @@ def make_migrations(plugin: str, message: str, label: str | None = None) -> Path
         include_object=_only(tables, dropped),
         process_revision_directives=_with_grants,
     )
-    with _connected(name, config):
+    with _connected(name, config), redirect_stdout(io.StringIO()):  # alembic talks while it writes
         if _pending(config):
             raise UsageError(
                 "the database is not up to date, so that nothing can be compared with it",
