@@ -67,6 +67,14 @@ class Mailbox:
         except OSError:
             return
 
+    def says_cancel(self) -> bool:
+        """Whether somebody has asked to end the run at once; the message stays."""
+        try:
+            names = [name for name in os.listdir(self._folder) if name.endswith(".json")]
+            return any('"cancel"' in (self._folder / name).read_text(encoding="utf-8") for name in names)
+        except OSError:
+            return False
+
     def read(self) -> Sequence[Event]:
         """The messages that have come, as events for the engine."""
         try:

@@ -10,6 +10,7 @@ from typing import Any
 from headwater.blocks.compile import Compiled
 from headwater.blocks.parameters import parameters_for
 from headwater.blocks.task import Task
+from headwater.configuration.masking import MASK
 from headwater.document.problems import nearest
 from headwater.errors import DocumentError, HeadwaterError, UsageError
 from headwater.runtime.code import Code
@@ -36,7 +37,12 @@ def compiled_document(document: Mapping[str, Any]) -> Compiled:
         )
     code = Code(_inline_objects(spec))
     spec["blocks"] = [_matched(block, index, code) for index, block in enumerate(spec["blocks"])]
-    given = spec.get("parameters") or {}
+    # What was masked when a run was recorded comes from the config again.
+    given = {
+        name: section
+        for name, section in (spec.get("parameters") or {}).items()
+        if MASK not in section.values()
+    }
     tasks = [code.task(ref) for ref in list(code.objects) if _is_task(code.objects[ref])]
     lacking = [task for task in tasks if task.parameters and task.name not in given]
     if lacking:

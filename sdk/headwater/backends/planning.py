@@ -11,7 +11,7 @@ from headwater.backends.resume import walk
 from headwater.blocks.compile import Compiled
 from headwater.configuration import cache_dir
 from headwater.document.graph import to_graph
-from headwater.engine import Engine, Phase
+from headwater.engine import Engine, Known, Phase
 from headwater.engine.commands import Collect, Command, Decide, Lookup, Measure, Start, StartItems
 from headwater.engine.events import Event, Succeeded
 from headwater.engine.graph import Map
@@ -90,8 +90,13 @@ class _Asking(InlineExecutor):
         self.rows[command.path] = PlanRow(command.path, action, said, uses_cache)
 
 
-def plan_run(compiled: Compiled, inputs: Mapping[str, object]) -> list[PlanRow]:
-    """What would run, what is cached and why, node by node. Runs nothing and writes nothing."""
+def plan_run(
+    compiled: Compiled, inputs: Mapping[str, object], known: Mapping[str, Known] | None = None
+) -> list[PlanRow]:
+    """What would run, what is cached and why, node by node. Runs nothing and writes nothing.
+
+    `known` are outcomes of an earlier run; a node that uses the cache is looked up all the same.
+    """
     from headwater.backends.session import refuse_wrong_inputs
 
     graph = to_graph(compiled.spec)
@@ -99,13 +104,18 @@ def plan_run(compiled: Compiled, inputs: Mapping[str, object]) -> list[PlanRow]:
     refuse_wrong_inputs(graph, given)
     code = Code(compiled.objects, compiled.spec.get("parameters") or {})
     executor = _Asking(graph, code, cache=CacheAccess(cache_dir()))
-    engine = Engine(graph, given, slots=None)
+    uncached = {path for path, node in walk(graph) if node.policy.cache == "off"}
+    earlier = {path: outcome for path, outcome in (known or {}).items() if path in uncached}
+    engine = Engine(graph, given, known=earlier, slots=None)
     with suppress(_Enough):
         Driver(engine, executor, clock=lambda: 0.0).run()
     phases = {path: node.phase for path, node in nodes_of(engine).items()}
     rows = dict(executor.rows)
     for path, node in walk(graph):
         if path not in rows:
+            if path in earlier:
+                rows[path] = PlanRow(path, "reuse", "it ended in the earlier run")
+                continue
             skipped = phases.get(path) == Phase.SKIPPED
             uses_cache = node.policy.cache != "off"
             said = "what comes before it has to run first"

@@ -23,6 +23,15 @@ class RunError:
     traceback: str = ""
     exception: object = field(default=None, compare=False, repr=False)
 
+    def place(self) -> list[str]:
+        """The line of the user's code that raised: where it is, and what it says; nothing when it is not known."""
+        trace = self.traceback.rstrip().splitlines()
+        places = [at for at, line in enumerate(trace) if line.startswith('  File "')]
+        if not places:
+            return []
+        source = [line for line in trace[places[-1] + 1 : -1] if set(line.strip()) - set("^~ ")]
+        return [trace[places[-1]].strip().replace("File ", "in ", 1), *source[:1]]
+
     def as_dict(self) -> dict[str, str]:
         """The form that `--output json` prints."""
         return {"node": self.node, "type": self.type, "message": self.message, "class": self.error_class}

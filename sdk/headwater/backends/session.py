@@ -16,11 +16,12 @@ from headwater.configuration import cache_dir, config, settings
 from headwater.document.graph import to_graph
 from headwater.engine import Engine, Graph, Known, Phase
 from headwater.engine.events import Stopped
+from headwater.engine.graph import Container, Map
 from headwater.errors import MapFailed, RunFailed, UsageError
 from headwater.runtime.caching import CacheAccess, source_of
 from headwater.runtime.code import Code, live_inputs
 from headwater.runtime.driver import Driver
-from headwater.runtime.inline import LocalExecutor
+from headwater.runtime.inline import InlineExecutor, LocalExecutor
 from headwater.values.code import code_digest
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def run(
     code = Code(compiled.objects, compiled.spec.get("parameters") or {})
     given = {**(compiled.spec.get("arguments") or {}), **(inputs or {})}
     refuse_wrong_inputs(graph, given)
+    _refuse_containers(graph, str(chosen))
     tracking: Tracking | Untracked = Untracked()
     if track or observers:
         from headwater.backends.tracking import open_tracking
@@ -142,6 +144,8 @@ class _Session:
             executor.seconds_to_next_timer = driver.seconds_to_next_timer
             if mailbox is not None and mailbox.open():
                 driver.mailbox = mailbox.read
+                if isinstance(executor, InlineExecutor):
+                    guard.watch(mailbox, driver)
             try:
                 tracking.start(executor.maps)
                 self._drive(driver, guard)
@@ -213,6 +217,17 @@ def _graph_of(compiled: Compiled) -> Graph:
 def code_digests(code: Code) -> dict[str, str]:
     """The digest of the code behind every reference that is in use."""
     return {ref: code_digest(source_of(found)) for ref, found in code.objects.items()}
+
+
+def _refuse_containers(graph: Graph, backend: str) -> None:
+    for block in graph.blocks.values():
+        for node in block.nodes:
+            body = node.kind.body if isinstance(node.kind, Map) else node.kind
+            if isinstance(body, Container):
+                raise UsageError(
+                    f"node {node.name!r} of block {block.name!r} is a container, which {backend!r} cannot run",
+                    fix="Submit the workflow to a Kubernetes cluster.",
+                )
 
 
 def _caches(graph: Graph) -> bool:

@@ -9,10 +9,13 @@ import time
 from types import FrameType
 from typing import Any
 
+from headwater.backends.control import Mailbox
 from headwater.backends.result import RunResult
 from headwater.engine.events import Stopped
 from headwater.runtime.driver import Driver
-from headwater.runtime.interrupts import TaskInterrupted
+from headwater.runtime.interrupts import TaskInterrupted, raise_in_thread
+
+LOOK_SECONDS = 0.2
 
 
 class RunInterrupted(KeyboardInterrupt, SystemExit):
@@ -34,6 +37,7 @@ class SignalGuard:
     def __init__(self) -> None:
         self.signum: int | None = None
         self.told: Driver | None = None
+        self._over = threading.Event()
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> SignalGuard:
@@ -42,7 +46,30 @@ class SignalGuard:
                 self._previous[signum] = signal.signal(signum, self._received)
         return self
 
+    def watch(self, mailbox: Mailbox, driver: Driver) -> None:
+        """Have a task that runs in this thread end when somebody cancels the run from another process."""
+        thread = threading.get_ident()
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main:
+            self._previous[signal.SIGURG] = signal.signal(signal.SIGURG, self._cancelled)
+
+        def look() -> None:
+            while not self._over.wait(LOOK_SECONDS):
+                if driver.executor.interruptible and mailbox.says_cancel():
+                    if is_main:
+                        signal.pthread_kill(thread, signal.SIGURG)  # ends a blocking call too
+                    else:
+                        raise_in_thread(thread)
+
+        threading.Thread(target=look, daemon=True, name="mailbox").start()
+
+    def _cancelled(self, _signum: int, _frame: FrameType | None) -> None:
+        driver = self.told
+        if driver is not None and driver.executor.interruptible:
+            raise TaskInterrupted
+
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         for signum, handler in self._previous.items():
             signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
 

@@ -12,8 +12,9 @@ from headwater.backends.result import RunResult
 from headwater.blocks.compile import Compiled
 from headwater.configuration import config, database_url, masked, plain, state_dir
 from headwater.engine import ENDED, Graph, NodeState, Phase
-from headwater.engine.events import Event, Failed, ItemFailed, ItemsSucceeded
+from headwater.engine.events import Event, Failed, ItemFailed, ItemsSucceeded, Sized
 from headwater.engine.graph import Call, Condition, Iterate, Loop, Map, Merge, Race, Suspend, Task
+from headwater.engine.intervals import Range
 from headwater.engine.plan import plan_of
 from headwater.errors import HeadwaterError
 from headwater.records import Recorder, RunInfo, new_run_id
@@ -154,16 +155,25 @@ class Tracking:
         if recorder is None:
             return
         if type(event) is ItemsSucceeded:
-            job = self._maps.get(event.path)
-            if job is not None:
-                for start, stop in event.ranges:
-                    outputs = [job.results.get(index) for index in range(start, stop)]
-                    encoded = self._encoder.one(outputs, inline=SLICE_INLINE_BYTES)
-                    recorder.items_done(event.path, ((start, stop),), encoded, event.at, cached=event.cached)
+            self._record_items(recorder, event.path, event.ranges, event.at, event.cached)
+        elif type(event) is Sized:
+            # Items that a resumed run has from the earlier one.
+            self._record_items(recorder, event.path, event.done, event.at, 0)
         elif type(event) is ItemFailed:
             recorder.item_failed(event.path, event.index, event.attempt, event.failure, event.at)
         elif type(event) is Failed:
             recorder.attempt_ended(event.path, event.attempt, event.at, "Failed", event.failure)
+
+    def _record_items(
+        self, recorder: Recorder, path: str, ranges: Sequence[Range], at: float, cached: int
+    ) -> None:
+        job = self._maps.get(path)
+        if job is None:
+            return
+        for start, stop in ranges:
+            outputs = [job.results.get(index) for index in range(start, stop)]
+            encoded = self._encoder.one(outputs, inline=SLICE_INLINE_BYTES)
+            recorder.items_done(path, ((start, stop),), encoded, at, cached=cached)
 
     def approval_asked(self, path: str, message: str) -> None:
         """Tell the observers that somebody has to approve."""
@@ -225,7 +235,11 @@ def open_tracking(
 
 def _document_of(compiled: Compiled) -> Mapping[str, Any]:
     try:
-        return compiled.document
+        document = compiled.document
+        parameters = document["spec"].get("parameters")
+        if not parameters:
+            return document
+        return {**document, "spec": {**document["spec"], "parameters": masked(parameters)}}
     except HeadwaterError as error:
         # The run itself does not need it; only resuming without the source does.
         logger.debug("the document cannot be kept: %s", error)

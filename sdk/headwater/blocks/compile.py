@@ -6,7 +6,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -50,6 +50,14 @@ class Compiled:
     spec: Spec
     objects: Mapping[str, object] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    tasks: tuple[Task, ...] = field(default=(), compare=False, repr=False)
+
+    def with_present_parameters(self) -> Compiled:
+        """The same with the parameters that the config gives now."""
+        parameters = parameters_for(self.tasks)
+        if parameters == (self.spec.get("parameters") or {}):
+            return self
+        return replace(self, spec={**self.spec, "parameters": parameters})
 
     @classmethod
     def from_document(
@@ -88,7 +96,8 @@ def compile_workflow(workflow: Workflow, *, as_hook: bool = True) -> Compiled:
     if parameters:
         spec["parameters"] = parameters
     spec["blocks"] = compiler.blocks
-    return Compiled(node_name(workflow.name), spec, compiler.objects)
+    with_parameters = tuple(task for task in compiler.tasks if task.parameters)
+    return Compiled(node_name(workflow.name), spec, compiler.objects, tasks=with_parameters)
 
 
 def _root_of(workflow: Workflow, as_hook: bool) -> Workflow:

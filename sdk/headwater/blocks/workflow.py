@@ -177,6 +177,8 @@ class Workflow(Block):
             from headwater.blocks.compile import compile_workflow
 
             self._compiled = compile_workflow(self)
+        elif self._compiled.tasks:
+            self._compiled = self._compiled.with_present_parameters()
         return self._compiled
 
     def _run_here(

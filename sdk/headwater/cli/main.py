@@ -50,8 +50,9 @@ Target = Annotated[
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, the beginning of it, or `last`.")]
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def flowctl(
+    context: typer.Context,
     config: Annotated[str | None, typer.Option(help="The config file (yml, yaml, json, toml).")] = None,
     settings: Annotated[str | None, typer.Option(help="The settings module.")] = None,
     backend: Annotated[str | None, typer.Option("--backend", "-b", help="default, parallel, ...")] = None,
@@ -83,6 +84,8 @@ def flowctl(
 
         print(f"headwater {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise typer.BadParameter("a command is missing", ctx=context)
     GLOBALS.set(config, settings, backend, log_level, overwrite_cache, dry_run, not no_color, traceback)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from headwater.blocks.compile import Compiled
 from headwater.blocks.workflow import Workflow
 from headwater.document.problems import nearest
+from headwater.document.semantics import wrong_type
 from headwater.errors import UsageError
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -186,7 +187,11 @@ def inputs_from(params: Sequence[str], compiled: Compiled) -> dict[str, Any]:
             raise UsageError(f"unknown input {name!r}", fix=nearest(name, declared))
         if name in inputs:
             raise UsageError(f"-p {name} is given twice", fix="Give it once.")
-        inputs[name] = text if declared[name].get("type") == "str" else _value(text)
+        wanted = declared[name].get("type")
+        inputs[name] = text if wanted == "str" else _value(text)
+        wrong = wrong_type(wanted, inputs[name])
+        if wrong:
+            raise UsageError(f"-p {name}: {wrong}", fix=f"Give it as JSON: -p {name}=VALUE.")
     return inputs
 
 

@@ -71,7 +71,7 @@ class _Checks:
             path: Path = ("spec", "arguments", name)
             if name not in declared:
                 yield path, f"block {entrypoint!r} has no input {name!r}", nearest(name, declared)
-            elif wrong := _wrong_type(declared[name].type, value):
+            elif wrong := wrong_type(declared[name].type, value):
                 yield path, wrong, ""
 
     def _block_exists(self, path: Path, name: str) -> Iterator[Found]:
@@ -84,7 +84,7 @@ class _Checks:
         nodes = {node.name: node for node in block.nodes}
         yield from _twice(((*path, "nodes", i), node.name) for i, node in enumerate(block.nodes))
         for name, declared in (block.inputs or {}).items():
-            if declared.default is not None and (wrong := _wrong_type(declared.type, declared.default)):
+            if declared.default is not None and (wrong := wrong_type(declared.type, declared.default)):
                 yield (*path, "inputs", name, "default"), wrong, ""
         for name, source in (block.outputs or {}).items():
             yield from self._source((*path, "outputs", name), source, block, nodes, None)
@@ -272,7 +272,12 @@ def _twice(named: Iterable[tuple[Path, str]]) -> Iterator[Found]:
         seen.setdefault(name, path)
 
 
-def _wrong_type(wanted: str | None, value: Any) -> str:
+def wrong_type(wanted: str | None, value: Any) -> str:
+    """How a value is not of a simple type, in words; nothing when it is, or when the type says too little.
+
+    >>> wrong_type("int", "x"), wrong_type("float", 1)
+    ('must be int; got str', '')
+    """
     allowed = _TYPES.get(wanted or "")
     if allowed is None or value is None:
         return ""

@@ -44,9 +44,8 @@ def _say_failure(error: RunFailed) -> None:
     run_id = getattr(result, "run_id", "")
     cause = getattr(result, "error", None)
     print(f"error: {error.message}", file=sys.stderr)
-    if cause is not None and cause.traceback:
-        for line in cause.traceback.rstrip().splitlines()[-20:]:
-            print(f"    {line}", file=sys.stderr)
+    for line in cause.place() if cause is not None else ():
+        print(f"    {line}", file=sys.stderr)
     if run_id:
         print(f"  run {run_id}; look further: python manage.py management debug {run_id}", file=sys.stderr)
 

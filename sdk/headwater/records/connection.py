@@ -29,6 +29,10 @@ _UNREADABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_
 class DatabaseBusyError(RecordsError):
     """The database is locked or out of reach for the moment: trying again later may help."""
 
+    code = "HW016"
+
+    code = "HW016"
+
 
 class Connection(Protocol):
     """What the records need of a database. SQL has `:name` parameters."""

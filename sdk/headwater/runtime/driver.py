@@ -67,25 +67,30 @@ class Driver:
         self._timers: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}
         self._posted: deque[Event] = deque()
+        self._next_look = 0.0
 
     def run(self) -> None:
         """Start the run and stay with it until the engine says that it is over."""
         engine = self.engine
         self._carry_out(engine.start(self.clock()))
-        next_look = 0.0
         while not engine.ended:
-            while self._posted:
-                self.tell(self._posted.popleft())
-            if self.mailbox is not None:
-                now = self.clock()
-                if now >= next_look:
-                    next_look = now + self.poll
-                    for event in self.mailbox():
-                        self.tell(event)
-            for event in self.executor.wait(self._patience()):
+            happened = self.executor.wait(self._patience())
+            # What a person has said meanwhile comes first: after a `stop` nothing more is started.
+            self._listen()
+            for event in happened:
                 self.tell(event)
             if self._timers:
                 self._fire_timers()
+
+    def _listen(self) -> None:
+        while self._posted:
+            self.tell(self._posted.popleft())
+        if self.mailbox is not None:
+            now = self.clock()
+            if now >= self._next_look:
+                self._next_look = now + self.poll
+                for event in self.mailbox():
+                    self.tell(event)
 
     def post(self, event: Event) -> None:
         """Leave an event from a signal handler or another thread; it is told at the next turn."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class UnitFailed(TaskFailed):
     """A task inside a unit failed; `failure` says which, and holds its exception."""
 
+    code = "HW015"
+
     def __init__(self, message: str, *, fix: str = "", failure: Failure | None = None) -> None:
         super().__init__(message, fix=fix)
         self.failure = failure

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 
 import typer
 
-from headwater.backends.planning import plan_run
+from headwater.backends.planning import PlanRow, plan_run
+from headwater.backends.resume import plan_resume
 from headwater.cli.globals import GLOBALS
 from headwater.cli.printing import clock, print_json, table
 from headwater.cli.targets import find_target, inputs_from
-from headwater.configuration import cache_dir, setup_logging
+from headwater.configuration import cache_dir, database_url, setup_logging
 from headwater.errors import UsageError
+from headwater.records import queries
 from headwater.values.cache import Cache
 
 
@@ -57,10 +60,7 @@ def clear_entries(node: str, *, yes: bool, json: bool) -> None:
 def explain_nodes(target: str, node: str | None, params: Sequence[str], *, json: bool) -> None:
     """Say why nodes hit or miss."""
     setup_logging()
-    found = find_target(target)
-    rows = [
-        row for row in plan_run(found.compiled, inputs_from(params, found.compiled)) if row.is_cached_node
-    ]
+    rows = [row for row in _planned(target, params) if row.is_cached_node]
     if node is not None:
         wanted = node.replace("_", "-")
         every = rows
@@ -75,3 +75,20 @@ def explain_nodes(target: str, node: str | None, params: Sequence[str], *, json:
         print("no node of this workflow is cached; write @task(cache=True)")
     for row in rows:
         print(f"{row.path}: {row.why}")
+
+
+def _planned(target: str, params: Sequence[str]) -> list[PlanRow]:
+    """The plan of a target; of a recorded run, with the inputs and outcomes that it had."""
+    if not _names_a_run(target):
+        found = find_target(target)
+        return plan_run(found.compiled, inputs_from(params, found.compiled))
+    from headwater.cli.commands.running import compiled_of
+
+    run = queries.get_run(database_url(), target)
+    compiled = compiled_of(run)
+    plan = plan_resume(compiled, run)
+    return plan_run(compiled, {**plan.inputs, **inputs_from(params, compiled)}, plan.known)
+
+
+def _names_a_run(target: str) -> bool:
+    return target == "last" or re.match(r"\d{8}-", target) is not None

@@ -104,12 +104,13 @@ def show_run(run_id: str, *, json: bool) -> None:
     print(f"\n{styled('nodes', '1')}")
     for path, node in nodes.items():
         print(_node_line(path, node))
-    for each in exceptions[:5]:
+    own = [each for each in exceptions if each.type != "MapFailed"] or exceptions
+    for each in own[:5]:
         index = f"[{each.index}]" if each.index is not None else ""
         print(f"\n{styled(f'{each.path}{index}: {each.type}', '1;31')}: {each.message}")
         print("\n".join(f"    {line}" for line in each.traceback.rstrip().splitlines()[-20:]))
-    if len(exceptions) > 5:
-        print(f"\n… and {len(exceptions) - 5} more exceptions: flowctl show {run.run_id} --output json")
+    if len(own) > 5:
+        print(f"\n… and {len(own) - 5} more exceptions: flowctl show {run.run_id} --output json")
 
 
 def _plain(encoded: Mapping[str, Any]) -> Any:

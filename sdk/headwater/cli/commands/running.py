@@ -56,7 +56,7 @@ def resume_run(run_id: str, from_: str | None, *, with_code: bool, workers: int 
     with _one_object(json) as out:
         _set_up()
         earlier = queries.get_run(database_url(), run_id)
-        compiled = _compiled_of(earlier)
+        compiled = compiled_of(earlier)
         plan = resume_plan(compiled, earlier, from_, with_code=with_code)
         stream = sys.stderr if json else sys.stdout
         rows = [(row.path, row.action, row.why) for row in plan.rows]
@@ -75,6 +75,7 @@ def resume_run(run_id: str, from_: str | None, *, with_code: bool, workers: int 
             target=earlier.target or None,
             known=plan.known,
             known_items=plan.known_items,
+            recompute=from_ is not None,
             resumed_from=earlier.run_id,
         )
 
@@ -112,7 +113,7 @@ def replay_task(run_id: str, node: str, *, pdb: bool, json: bool) -> None:
     with _one_object(json) as out:
         _set_up()
         earlier = queries.get_run(database_url(), run_id)
-        found = find_replay(_compiled_of(earlier), earlier, node)
+        found = find_replay(compiled_of(earlier), earlier, node)
         print(f"{found.path} of {earlier.run_id}, with", file=sys.stderr)
         for name, value in found.inputs.items():
             print(f"  {name} = {short(value, 100)}", file=sys.stderr)
@@ -146,7 +147,7 @@ def _set_up() -> None:
     setup_logging(GLOBALS.log_level)
 
 
-def _compiled_of(earlier: Run) -> Compiled:
+def compiled_of(earlier: Run) -> Compiled:
     """The workflow of an earlier run, from its source where that can be found, else as it was recorded."""
     if earlier.target:
         try:
@@ -169,6 +170,7 @@ def _carry_out(
     json: bool,
     workers: int | None,
     default_backend: str | None = None,
+    recompute: bool = False,
     **options: Any,
 ) -> None:
     backend = GLOBALS.backend or default_backend
@@ -181,7 +183,7 @@ def _carry_out(
             check=False,
             observers=[view],
             workers=workers,
-            overwrite_cache=GLOBALS.overwrite_cache,
+            overwrite_cache=GLOBALS.overwrite_cache or recompute,
             **options,
         )
     except RunInterrupted as interrupted:

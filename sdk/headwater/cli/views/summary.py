@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from headwater.backends.result import RunResult
+from headwater.cli.globals import GLOBALS
 from headwater.cli.printing import glyph, phase_style, program, seconds, short, styled
-
-MOST_TRACEBACK_LINES = 30
 
 
 def summary(result: RunResult) -> str:
@@ -22,10 +21,8 @@ def summary(result: RunResult) -> str:
     if error is not None:
         lines += ["", styled(f"  {error.node or 'the run'}: {error.type}", "1;31")]
         lines += [f"    {line}" for line in error.message.splitlines()]
-        trace = error.traceback.rstrip().splitlines()
-        if len(trace) > 1:
-            cut = trace if len(trace) <= MOST_TRACEBACK_LINES else ["  …", *trace[-MOST_TRACEBACK_LINES:]]
-            lines += ["", *(styled(f"    {line}", "2") for line in cut)]
+        shown = error.traceback.splitlines() if GLOBALS.traceback else error.place()
+        lines += [styled(f"    {line}", "2") for line in shown]
         behind = sum(node.phase in ("Skipped", "Cancelled") for node in result.nodes.values())
         if behind:
             lines += ["", f"  {behind} node{'s' if behind > 1 else ''} did not run because of it"]

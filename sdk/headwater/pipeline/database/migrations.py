@@ -247,7 +247,7 @@ def _printed(label: str | None, what: Callable[..., Any], **options: Any) -> str
 
 def current(label: str | None = None) -> str:
     """Where a database stands, a line for each branch."""
-    return _printed(label, command.current, verbose=False)
+    return "\n".join(sorted(_printed(label, command.current, verbose=False).splitlines()))
 
 
 def history(label: str | None = None) -> str:
