@@ -159,6 +159,23 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("cache_key"),
     )
+    op.create_table(
+        "template",
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("project", "name", "version"),
+    )
+    op.create_table(
+        "flow_result",
+        sa.Column("result_id", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("result_id"),
+    )
 
 
 def downgrade() -> None:
@@ -175,5 +192,7 @@ def downgrade() -> None:
         "document",
         "artifact",
         "cache_entry",
+        "template",
+        "flow_result",
     ):
         op.drop_table(table)

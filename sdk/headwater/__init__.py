@@ -20,6 +20,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from headwater.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from headwater.backends import RunResult as RunResult
     from headwater.blocks.conditions import IfThenElse as IfThenElse
@@ -46,6 +48,17 @@ if TYPE_CHECKING:
     from headwater.configuration import settings as settings
     from headwater.errors import HeadwaterError as HeadwaterError
     from headwater.errors import RunFailed as RunFailed
+    from headwater.flows import DBMappedParameter as DBMappedParameter
+    from headwater.flows import FileMappedParameter as FileMappedParameter
+    from headwater.flows import Flow as Flow
+    from headwater.flows import FlowOfFlows as FlowOfFlows
+    from headwater.flows import MappedParameter as MappedParameter
+    from headwater.flows import RawMappedParameter as RawMappedParameter
+    from headwater.flows import load_db_result as load_db_result
+    from headwater.flows import load_file as load_file
+    from headwater.flows import load_flow as load_flow
+    from headwater.flows import save_db_result as save_db_result
+    from headwater.flows import save_file as save_file
     from headwater.pipeline.commands import Command as Command
     from headwater.pipeline.commands import PipelineArgs as PipelineArgs
     from headwater.pipeline.commands import RootCommand as RootCommand
@@ -54,7 +67,6 @@ if TYPE_CHECKING:
     from headwater.pipeline.logs import logger as logger
     from headwater.pipeline.pipeline import Pipeline as Pipeline
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "backends": ("RunResult",),
@@ -67,11 +79,15 @@ _HOMES = {
     "blocks.workflow": ("Workflow", "as_workflow", "workflow"),
     "configuration": ("config", "context", "settings"),
     "errors": ("HeadwaterError", "RunFailed"),
+    "flows": (
+        "DBMappedParameter", "FileMappedParameter", "Flow", "FlowOfFlows", "MappedParameter",
+        "RawMappedParameter", "load_db_result", "load_file", "load_flow", "save_db_result", "save_file",
+    ),
     "pipeline.commands": ("Command", "PipelineArgs", "RootCommand", "argument"),
     "pipeline.database.model": ("Model",),
     "pipeline.logs": ("logger",),
     "pipeline.pipeline": ("Pipeline",),
-}
+}  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME_OF, "__version__"])  # pyright: ignore

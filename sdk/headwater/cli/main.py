@@ -31,6 +31,8 @@ def _app(help_text: str) -> typer.Typer:
 app = _app("Run Python workflows anywhere, and see what happened.")
 cache_app = _app("Look at, explain and clear the cache.")
 app.add_typer(cache_app, name="cache")
+flows_app = _app("Registered flows, and flows of flows.")
+app.add_typer(flows_app, name="flows")
 
 OutputOption = Annotated[
     Output, typer.Option("--output", "-o", help="How to print: text, or json for programs.")
@@ -80,7 +82,7 @@ def flowctl(
     These options may stand before or after the command.
     """
     if version:
-        from headwater import __version__
+        from headwater.version import __version__
 
         print(f"headwater {__version__}")
         raise typer.Exit
@@ -357,6 +359,73 @@ def cache_explain(
     from headwater.cli.commands.caching import explain_nodes
 
     explain_nodes(target, node, param or [], json=output is Output.JSON)
+
+
+Project = Annotated[str, typer.Option("--project", "-P", help="The project of the flow.")]
+
+
+@flows_app.command("list")
+def flows_list(
+    project: Annotated[str | None, typer.Option("--project", "-P", help="Only this project.")] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """List the registered flows.
+
+    Example: flowctl flows list
+    """
+    from headwater.cli.commands.flows import list_flows
+
+    list_flows(project, json=output is Output.JSON)
+
+
+@flows_app.command("show")
+def flows_show(
+    name: Annotated[str, typer.Argument(help="The flow.")],
+    project: Project = "default",
+    version: Annotated[int | None, typer.Option(help="A version; the newest by default.")] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show a flow: parameters, tasks, versions.
+
+    Example: flowctl flows show reduce -P science
+    """
+    from headwater.cli.commands.flows import show_flow
+
+    show_flow(name, project, version, json=output is Output.JSON)
+
+
+@flows_app.command("register")
+def flows_register(
+    target: Annotated[str, typer.Argument(help="A target as for `run`, or the YAML of a flow of flows.")],
+    project: Project = "default",
+    name: Annotated[str | None, typer.Option(help="The flow's name; by default the workflow's.")] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Register a workflow, or a flow of flows, as a new version.
+
+    Example: flowctl flows register pipeline.py -P science --name reduce
+    """
+    from headwater.cli.commands.flows import register_flow
+
+    register_flow(target, project, name, json=output is Output.JSON)
+
+
+@flows_app.command("run")
+def flows_run(
+    name: Annotated[str, typer.Argument(help="A registered flow, or the YAML of a flow of flows.")],
+    param: Parameters = None,
+    project: Project = "default",
+    version: Annotated[int | None, typer.Option(help="A version; the newest by default.")] = None,
+    task: Annotated[str | None, typer.Option(help="Print the result of this task only.")] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Run a flow and print the results of its tasks.
+
+    Example: flowctl flows run reduce -P science -p x=3
+    """
+    from headwater.cli.commands.flows import run_flow
+
+    run_flow(name, param or [], project, version, task, json=output is Output.JSON)
 
 
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}

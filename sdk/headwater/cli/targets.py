@@ -40,15 +40,23 @@ def find_target(target: str) -> Found:
     place, _, name = target.partition(":")
     is_file = place.endswith(".py")
     if is_file and Path(place).stem in sys.stdlib_module_names:
-        _importable(Path(place).parent, last=True)  # Python must go on finding its own module of that name
-        _importable(Path.cwd(), last=True)
+        make_importable(
+            Path(place).parent, last=True
+        )  # Python must go on finding its own module of that name
+        make_importable(Path.cwd(), last=True)
     else:
-        _importable(Path.cwd())
+        make_importable(Path.cwd())
     if Path(target).suffix in DOCUMENTS:
         from headwater.backends import compiled_document
         from headwater.document import load
 
-        return Found(compiled_document(load(Path(target))), str(Path(target).absolute()))
+        document = load(Path(target))
+        if calls_templates(document):
+            from headwater.flows.registry import find_anywhere
+            from headwater.flows.templates import expand
+
+            document = expand(document, find_anywhere)
+        return Found(compiled_document(document), str(Path(target).absolute()))
     if is_file:
         workflow = _workflow_in(_module_of_file(Path(place)), name, target)
         path = str(Path(place).absolute())
@@ -62,10 +70,19 @@ def find_target(target: str) -> Found:
     return Found(_workflow_in(_module_named(place), name, target).compiled(), target)
 
 
-def _importable(folder: Path, *, last: bool = False) -> None:
+def make_importable(folder: Path, *, last: bool = False) -> None:
+    """Have Python find modules in a folder: before all others, or after them."""
     path = str(folder.resolve())
     if path not in sys.path:
         sys.path.insert(len(sys.path) if last else 0, path)
+
+
+def calls_templates(document: Mapping[str, Any]) -> bool:
+    """Whether a document runs registered templates."""
+    spec = document["spec"]
+    nodes = [node for block in spec.get("blocks") or () for node in block["nodes"]]
+    kinds = [kind for node in nodes for kind in (node, node.get("map") or {})]
+    return bool(spec.get("template")) or any((kind.get("call") or {}).get("template") for kind in kinds)
 
 
 def _module_named(name: str) -> ModuleType:
@@ -87,7 +104,7 @@ def _module_of_file(path: Path) -> ModuleType:
     loaded = sys.modules.get(path.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded
-    _importable(path.parent)
+    make_importable(path.parent)
     spec = importlib.util.find_spec(path.stem) if path.stem.isidentifier() and loaded is None else None
     if spec is not None and spec.origin == str(path):
         return importlib.import_module(path.stem)
@@ -177,7 +194,11 @@ def inputs_from(params: Sequence[str], compiled: Compiled) -> dict[str, Any]:
     """
     entry = compiled.spec.get("entrypoint") or compiled.spec["blocks"][0]["name"]
     block = next(block for block in compiled.spec["blocks"] if block["name"] == entry)
-    declared = block.get("inputs") or {}
+    return inputs_of(params, block.get("inputs") or {})
+
+
+def inputs_of(params: Sequence[str], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for inputs that are declared in this way: by name, with type and default."""
     inputs: dict[str, Any] = {}
     for param in params:
         name, equals, text = param.partition("=")

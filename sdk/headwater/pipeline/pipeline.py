@@ -128,7 +128,7 @@ class Pipeline:
             RunFailed: a task failed.
         """
         if self.options.version:
-            from headwater import __version__
+            from headwater.version import __version__
 
             print(f"headwater {__version__}")
             return 0

@@ -31,8 +31,6 @@ class DatabaseBusyError(RecordsError):
 
     code = "HW016"
 
-    code = "HW016"
-
 
 class Connection(Protocol):
     """What the records need of a database. SQL has `:name` parameters."""

@@ -32,11 +32,13 @@ SCHEMA: tuple[str, ...] = (
     "CREATE TABLE configuration ( digest TEXT NOT NULL, content TEXT NOT NULL, created_at DOUBLE NOT NULL, PRIMARY KEY (digest) )",
     "CREATE TABLE document ( digest TEXT NOT NULL, content TEXT NOT NULL, created_at DOUBLE NOT NULL, PRIMARY KEY (digest) )",
     "CREATE TABLE edge ( run_id TEXT NOT NULL, from_path TEXT NOT NULL, to_path TEXT NOT NULL, PRIMARY KEY (run_id, from_path, to_path) )",
+    "CREATE TABLE flow_result ( result_id TEXT NOT NULL, content TEXT NOT NULL, created_at DOUBLE NOT NULL, PRIMARY KEY (result_id) )",
     "CREATE TABLE map_item ( run_id TEXT NOT NULL, path TEXT NOT NULL, item_index INTEGER NOT NULL, phase TEXT NOT NULL, attempt INTEGER NOT NULL, error_type TEXT, error_message TEXT, error_class TEXT, finished_at DOUBLE, version BIGINT NOT NULL, PRIMARY KEY (run_id, path, item_index) )",
     "CREATE TABLE map_slice ( run_id TEXT NOT NULL, path TEXT NOT NULL, first_index INTEGER NOT NULL, ranges TEXT NOT NULL, outputs TEXT, finished_at DOUBLE, version BIGINT NOT NULL, PRIMARY KEY (run_id, path, first_index) )",
     "CREATE TABLE run ( run_id TEXT NOT NULL, name TEXT NOT NULL, backend TEXT NOT NULL, target TEXT NOT NULL, phase TEXT NOT NULL, message TEXT NOT NULL, document_digest TEXT, configuration_digest TEXT, code TEXT, inputs TEXT, outputs TEXT, error_node TEXT, error_type TEXT, error_message TEXT, error_class TEXT, exit_code INTEGER, failed_items INTEGER NOT NULL, resumed_from TEXT, host TEXT NOT NULL, pid INTEGER NOT NULL, process TEXT NOT NULL, login TEXT NOT NULL, started_at DOUBLE NOT NULL, finished_at DOUBLE, heartbeat_at DOUBLE, version BIGINT NOT NULL, PRIMARY KEY (run_id) )",
     "CREATE INDEX run_started_at ON run (started_at)",
     "CREATE TABLE runtime_exception ( run_id TEXT NOT NULL, path TEXT NOT NULL, item_index INTEGER NOT NULL, attempt INTEGER NOT NULL, type TEXT NOT NULL, message TEXT NOT NULL, error_class TEXT NOT NULL, traceback TEXT NOT NULL, raised_at DOUBLE, version BIGINT NOT NULL, PRIMARY KEY (run_id, path, item_index, attempt) )",
+    "CREATE TABLE template ( project TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, digest TEXT NOT NULL, content TEXT NOT NULL, created_at DOUBLE NOT NULL, PRIMARY KEY (project, name, version) )",
 )
 
 UPSERTS: dict[str, Upsert] = {
@@ -89,6 +91,13 @@ UPSERTS: dict[str, Upsert] = {
         (),
         (),
     ),
+    "flow_result": Upsert(
+        ("result_id", "content", "created_at"),
+        "INSERT INTO flow_result (result_id, content, created_at) VALUES ",
+        " ON CONFLICT (result_id) DO NOTHING",
+        (),
+        (),
+    ),
     "map_item": Upsert(
         ("run_id", "path", "item_index", "phase", "attempt", "error_type", "error_message", "error_class", "finished_at", "version"),
         "INSERT INTO map_item (run_id, path, item_index, phase, attempt, error_type, error_message, error_class, finished_at, version) VALUES ",
@@ -114,6 +123,13 @@ UPSERTS: dict[str, Upsert] = {
         ("run_id", "path", "item_index", "attempt", "type", "message", "error_class", "traceback", "raised_at", "version"),
         "INSERT INTO runtime_exception (run_id, path, item_index, attempt, type, message, error_class, traceback, raised_at, version) VALUES ",
         " ON CONFLICT (run_id, path, item_index, attempt) DO UPDATE SET type = excluded.type, message = excluded.message, error_class = excluded.error_class, traceback = excluded.traceback, raised_at = excluded.raised_at, version = excluded.version WHERE excluded.version > runtime_exception.version",
+        (),
+        (),
+    ),
+    "template": Upsert(
+        ("project", "name", "version", "digest", "content", "created_at"),
+        "INSERT INTO template (project, name, version, digest, content, created_at) VALUES ",
+        " ON CONFLICT (project, name, version) DO UPDATE SET digest = excluded.digest, content = excluded.content, created_at = excluded.created_at WHERE excluded.version > template.version",
         (),
         (),
     ),

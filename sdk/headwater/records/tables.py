@@ -173,3 +173,22 @@ cache_entry = Table(
     Column("created_at", Double, nullable=False),
     Column("version", BigInteger, nullable=False),
 )
+
+template = Table(
+    "template",
+    metadata,
+    Column("project", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+flow_result = Table(
+    "flow_result",
+    metadata,
+    Column("result_id", Text, primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)

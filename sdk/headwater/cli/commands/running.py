@@ -38,7 +38,7 @@ def run_target(
     json: bool,
 ) -> None:
     """Run a target; ends the command with the run's exit code."""
-    with _one_object(json) as out:
+    with one_object(json) as out:
         _set_up()
         found = find_target(target)
         inputs = inputs_from(params, found.compiled)
@@ -53,7 +53,7 @@ def run_target(
 
 def resume_run(run_id: str, from_: str | None, *, with_code: bool, workers: int | None, json: bool) -> None:
     """Go on with an earlier run; says first what runs again."""
-    with _one_object(json) as out:
+    with one_object(json) as out:
         _set_up()
         earlier = queries.get_run(database_url(), run_id)
         compiled = compiled_of(earlier)
@@ -110,7 +110,7 @@ def resume_plan(compiled: Compiled, earlier: Run, from_: str | None, *, with_cod
 
 def replay_task(run_id: str, node: str, *, pdb: bool, json: bool) -> None:
     """Call one task of an earlier run again."""
-    with _one_object(json) as out:
+    with one_object(json) as out:
         _set_up()
         earlier = queries.get_run(database_url(), run_id)
         found = find_replay(compiled_of(earlier), earlier, node)
@@ -248,7 +248,7 @@ def print_object(value: object, out: IO[str]) -> None:
 
 
 @contextmanager
-def _one_object(json: bool) -> Iterator[IO[str]]:
+def one_object(json: bool) -> Iterator[IO[str]]:
     """With `json`, everything that is printed goes to the error stream, and an early error becomes the object."""
     if not json:
         yield sys.stdout
