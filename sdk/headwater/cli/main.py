@@ -458,6 +458,22 @@ def manage(words: typer.Context) -> None:
     raise typer.Exit(_managed("", words.args))
 
 
+@app.command()
+def port(
+    path: Annotated[str, typer.Argument(help="A Python file, or a folder of them.")],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Port a pipeline written for Outflow, in place.
+
+    It rewrites the imports and says what it could not do. Doing it twice is harmless.
+
+    Example: flowctl port my_pipeline/
+    """
+    from headwater.cli.commands.porting import port_pipeline
+
+    port_pipeline(path, json=output is Output.JSON)
+
+
 def _managed(first: str, words: list[str]) -> int:
     from headwater.pipeline.entry import project_root, run_command
 
