@@ -220,7 +220,7 @@ def resume(
 
       flowctl resume last --from 'process[3,7-9]'
     """
-    from headwater.cli.commands.running import resume_run
+    from headwater.cli.commands.resuming import resume_run
 
     resume_run(run, from_, with_code=with_code, workers=workers, json=output is Output.JSON)
 
@@ -238,7 +238,7 @@ def retry(
 
     Example: flowctl retry last --from process_data
     """
-    from headwater.cli.commands.running import resume_run
+    from headwater.cli.commands.resuming import resume_run
 
     resume_run(run, from_, with_code=False, workers=workers, json=output is Output.JSON)
 
@@ -311,7 +311,7 @@ def replay(
 
     Example: flowctl replay last 'process[17]' --pdb
     """
-    from headwater.cli.commands.running import replay_task
+    from headwater.cli.commands.resuming import replay_task
 
     replay_task(run, node, pdb=pdb, json=output is Output.JSON)
 

@@ -15,8 +15,7 @@ from typing import Any
 
 from headwater.blocks.compile import Compiled
 from headwater.blocks.workflow import Workflow
-from headwater.document.problems import nearest
-from headwater.document.semantics import wrong_type
+from headwater.document.problems import nearest, wrong_type
 from headwater.errors import UsageError
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

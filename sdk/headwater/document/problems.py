@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from headwater.document.yaml_text import Path
+Path = tuple[str | int, ...]
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "bool": (bool,),
+    "list": (list,),
+    "dict": (dict,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +74,17 @@ def line_of(path: Path, lines: Mapping[Path, int]) -> int | None:
         if path[:end] in lines:
             return lines[path[:end]]
     return None
+
+
+def wrong_type(wanted: str | None, value: Any) -> str:
+    """How a value is not of a simple type, in words; nothing when it is, or when the type says too little.
+
+    >>> wrong_type("int", "x"), wrong_type("float", 1)
+    ('must be int; got str', '')
+    """
+    allowed = _TYPES.get(wanted or "")
+    if allowed is None or value is None:
+        return ""
+    if isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool)):
+        return ""
+    return f"must be {wanted}; got {type(value).__name__}"

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from headwater.document.models import Block, Call, Node, Source, Workflow, upstream_of
-from headwater.document.problems import Problem, line_of, nearest, path_text
-from headwater.document.yaml_text import Path
+from headwater.document.problems import Path, Problem, line_of, nearest, path_text, wrong_type
 
 _RUN_FIELDS = ("name", "phase", "failures")
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "str": (str,),
-    "bool": (bool,),
-    "list": (list,),
-    "dict": (dict,),
-}
 
 
 def semantic_problems(workflow: Workflow, lines: Mapping[Path, int]) -> list[Problem]:
@@ -270,20 +260,6 @@ def _twice(named: Iterable[tuple[Path, str]]) -> Iterator[Found]:
                 "Rename one of the two.",
             )
         seen.setdefault(name, path)
-
-
-def wrong_type(wanted: str | None, value: Any) -> str:
-    """How a value is not of a simple type, in words; nothing when it is, or when the type says too little.
-
-    >>> wrong_type("int", "x"), wrong_type("float", 1)
-    ('must be int; got str', '')
-    """
-    allowed = _TYPES.get(wanted or "")
-    if allowed is None or value is None:
-        return ""
-    if isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool)):
-        return ""
-    return f"must be {wanted}; got {type(value).__name__}"
 
 
 def _list(names: Iterable[str]) -> str:

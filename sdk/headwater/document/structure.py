@@ -8,9 +8,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from headwater.document.models import API_VERSION, Workflow
-from headwater.document.problems import Problem, line_of, nearest, path_text
+from headwater.document.problems import Path, Problem, line_of, nearest, path_text
 from headwater.document.types import wrong
-from headwater.document.yaml_text import Path
 
 _EXPECTED = {
     "string_type": "a string",

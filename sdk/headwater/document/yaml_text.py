@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-Path = tuple[str | int, ...]
+from headwater.document.problems import Path
 
 # `y` and `n` are traps to some readers too, but common names of values: those are quoted when we write.
 _TRAPS = {"yes", "no", "on", "off"}

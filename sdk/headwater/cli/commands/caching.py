@@ -82,7 +82,7 @@ def _planned(target: str, params: Sequence[str]) -> list[PlanRow]:
     if not _names_a_run(target):
         found = find_target(target)
         return plan_run(found.compiled, inputs_from(params, found.compiled))
-    from headwater.cli.commands.running import compiled_of
+    from headwater.cli.commands.resuming import compiled_of
 
     run = queries.get_run(database_url(), target)
     compiled = compiled_of(run)
