@@ -98,9 +98,10 @@ def _dump(value: object) -> tuple[bytes, list[memoryview]]:
         import cloudpickle
 
         cloudpickle.Pickler(file, protocol=_PROTOCOL, buffer_callback=keep).dump(value)
-    except RecursionError as error:
-        raise _unpicklable(value, "it is nested too deeply", "Pass it in a flatter form.") from error
     except Exception as error:
+        # cloudpickle wraps it
+        if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
+            raise _unpicklable(value, "it is nested too deeply", "Pass it in a flatter form.") from error
         fix = "Pass something that can be pickled: data, not open files, locks or connections."
         raise _unpicklable(value, str(error) or type(error).__name__, fix) from error
     return file.getvalue(), outside
