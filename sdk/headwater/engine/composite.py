@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from headwater.engine import failures, maps
 from headwater.engine.commands import Decide
 from headwater.engine.graph import Call, Iterate, Loop, Map, Race, Task
-from headwater.engine.state import Frame, NodeState, Phase
+from headwater.engine.state import MISSING, Frame, NodeState, Phase
 
 if TYPE_CHECKING:
     from headwater.engine.engine import Engine
@@ -47,7 +47,6 @@ def begin_iterate(engine: Engine, state: NodeState) -> None:
     """Start the first pass of an iteration, its `initial` values over its inputs."""
     kind = state.node.kind
     assert isinstance(kind, Iterate)
-    from headwater.engine.engine import MISSING
 
     state.stage = "frames"
     state.passes = 0

@@ -1,5 +1,6 @@
 """The state machine: events in, commands out. Every rule about what runs, waits, repeats or ends is here or
-in the modules beside it (`composite` for nodes made of blocks, `maps` for items, `failures` for retries).
+in the modules beside it: `handlers` for what each event does, `simple` and `composite` for the kinds of node,
+`maps` for items, `failures` for retries.
 
 It does no I/O, reads no clock and starts no thread; an event costs time by what it changes, not by the graph.
 """
@@ -8,11 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from headwater.engine import composite, failures, maps
+from headwater.engine import composite, failures, maps, simple
 from headwater.engine.commands import (
-    AskApproval,
     Cancel,
     ClearTimer,
     Command,
@@ -24,22 +23,9 @@ from headwater.engine.commands import (
     StoreCached,
 )
 from headwater.engine.events import (
-    Approved,
-    CacheMissed,
-    Changed,
-    Collected,
-    Decided,
     Event,
-    Failed,
     Failure,
-    ItemFailed,
-    ItemsSucceeded,
-    Sized,
-    Started,
     Stopped,
-    Succeeded,
-    TaskSkipped,
-    TimerFired,
 )
 from headwater.engine.graph import (
     BlockInput,
@@ -47,7 +33,6 @@ from headwater.engine.graph import (
     Condition,
     Const,
     Container,
-    ErrorClass,
     FirstOf,
     From,
     Graph,
@@ -59,12 +44,10 @@ from headwater.engine.graph import (
     Source,
     Suspend,
     Task,
-    Test,
 )
-from headwater.engine.plan import ALTERNATIVE, DATA, FAILED, FINISHED, ORDER, plan_of
-from headwater.engine.state import ENDED, LIVE, Frame, Known, NodeState, Phase
-
-MISSING = object()
+from headwater.engine.handlers import HANDLERS
+from headwater.engine.plan import ALTERNATIVE, FAILED, FINISHED, ORDER, plan_of
+from headwater.engine.state import ENDED, LIVE, MISSING, Frame, Known, NodeState, Phase
 
 
 class Engine:
@@ -111,7 +94,7 @@ class Engine:
         self.slots = slots
         self.map_slots = map_slots
         self.handing: list[NodeState] = []
-        self._ready: deque[NodeState] = deque()
+        self.ready: deque[NodeState] = deque()
         self._launchable: deque[NodeState] = deque()
         self.out: list[Command] = []
         self.now = 0.0
@@ -139,7 +122,7 @@ class Engine:
         if self._main_phase is not None and self.phase in ENDED:
             return []
         self.now = event.at
-        _HANDLERS[type(event)](self, event)
+        HANDLERS[type(event)](self, event)
         return self._advance()
 
     def take_changes(self) -> list[NodeState]:
@@ -173,7 +156,7 @@ class Engine:
         if not frame.nodes:
             self._close_frame(frame)
         for i in plan.starts:
-            self._ready.append(frame.nodes[i])
+            self.ready.append(frame.nodes[i])
         return frame
 
     def drop_frame(self, frame: Frame) -> None:
@@ -188,8 +171,8 @@ class Engine:
 
     def _advance(self) -> list[Command]:
         while True:
-            if self._ready:
-                self._consider(self._ready.popleft())
+            if self.ready:
+                self.consider(self.ready.popleft())
             elif self._launchable and self._may_launch():
                 self._launch(self._launchable.popleft())
             elif not maps.hand_out(self):
@@ -204,12 +187,13 @@ class Engine:
             return False
         return self.parallelism is None or self.running < self.parallelism
 
-    def _consider(self, state: NodeState) -> None:
+    def consider(self, state: NodeState) -> None:
+        """Decide what becomes of a node all of whose upstreams have ended."""
         if state.phase is not Phase.PENDING or state.stage:
             return
         frame = state.frame
         planned = frame.plan.nodes[state.index]
-        if self.stopping is not None and not self._in_exit(frame):
+        if self.stopping is not None and not self.in_exit(frame):
             self.end(state, Phase.CANCELLED, message=self.stopping.reason or "the run was stopped")
             return
         verdict = self._verdict(state)
@@ -341,7 +325,7 @@ class Engine:
 
     def _blocked_since_ready(self, state: NodeState) -> bool:
         planned = state.frame.plan.nodes[state.index]
-        if self.stopping is not None and not self._in_exit(state.frame):
+        if self.stopping is not None and not self.in_exit(state.frame):
             self.end(state, Phase.CANCELLED, message="the run was stopped")
             return True
         if state.frame.stopped and not planned.catches:
@@ -440,7 +424,7 @@ class Engine:
             waiter = nodes[i]
             waiter.waiting -= 1
             if not waiter.waiting:
-                self._ready.append(waiter)
+                self.ready.append(waiter)
         frame.remaining -= 1
         if not frame.remaining:
             self._close_frame(frame)
@@ -494,7 +478,7 @@ class Engine:
         for state in exit_frame.nodes:
             self.states[state.path] = state
         for i in exit_frame.plan.starts:
-            self._ready.append(exit_frame.nodes[i])
+            self.ready.append(exit_frame.nodes[i])
 
     def _finish(self, phase: Phase) -> None:
         if phase is Phase.FAILED and self.error is None and self.exit_frame is not None:
@@ -505,7 +489,8 @@ class Engine:
             self.clear_timer(key)
         self.out.append(Finish(str(phase)))
 
-    def _in_exit(self, frame: Frame) -> bool:
+    def in_exit(self, frame: Frame) -> bool:
+        """Whether a frame belongs to the block that runs at the end."""
         while frame.owner is not None:
             frame = frame.owner.frame
         return frame is self.exit_frame
@@ -526,141 +511,6 @@ class Engine:
         """Forget every timer of a node."""
         for key in [key for key, path in self.timers.items() if path == state.path]:
             self.clear_timer(key)
-
-    # ------------------------------------------------------------------ events
-
-    def _started(self, event: Started) -> None:
-        state = self.states.get(event.path)
-        if state is None or state.stage != "run" or state.attempt != event.attempt:
-            return
-        state.stage = "running"
-        state.started_at = event.at
-        timeout = state.node.policy.timeout
-        if timeout is not None:
-            self.set_timer(f"timeout:{state.path}:{state.attempt}", timeout, state.path)
-
-    def _succeeded(self, event: Succeeded) -> None:
-        state = self.states.get(event.path)
-        if state is None or state.phase in ENDED:
-            return
-        if event.cached and state.stage == "lookup":
-            state.started_at = event.at
-            self.end(state, Phase.CACHED, outputs=event.outputs)
-        elif state.stage in ("run", "running") and state.attempt == event.attempt:
-            self.end(state, Phase.CACHED if event.cached else Phase.SUCCEEDED, outputs=event.outputs)
-
-    def _task_skipped(self, event: TaskSkipped) -> None:
-        state = self.states.get(event.path)
-        if state is not None and state.stage in ("run", "running") and state.attempt == event.attempt:
-            self.end(state, Phase.SKIPPED, message="the task returned Skipped()")
-
-    def _failed(self, event: Failed) -> None:
-        state = self.states.get(event.path)
-        if state is None or state.phase in ENDED or not state.stage:
-            return
-        if state.stage in ("run", "running"):
-            if state.attempt != event.attempt:
-                return
-        elif state.stage not in ("lookup", "when", "condition", "measure", "collect") and not (
-            state.stage.startswith("until:")
-        ):
-            return
-        failures.attempt_failed(self, state, event.failure)
-
-    def _decided(self, event: Decided) -> None:
-        state = self.states.get(event.path)
-        if state is None or state.stage != event.stage or state.phase in ENDED:
-            return
-        if event.stage == "when":
-            if event.answer:
-                self.proceed(state)
-            else:
-                self.end(state, Phase.SKIPPED, message="its `when` was false")
-        elif event.stage == "condition":
-            state.answer = event.answer
-            self.end(state, Phase.SUCCEEDED, outputs={})
-        else:
-            composite.until_answered(self, state, event.answer)
-
-    def _cache_missed(self, event: CacheMissed) -> None:
-        state = self.states.get(event.path)
-        if state is not None and state.stage == "lookup":
-            state.stage = ""
-            self.begin(state)
-
-    def _timer_fired(self, event: TimerFired) -> None:
-        path = self.timers.pop(event.key, None)
-        if path is None:
-            return
-        what, _, rest = event.key.partition(":")
-        if what == "run":
-            self._run_timed_out()
-            return
-        state = self.states.get(path)
-        if state is None or state.phase in ENDED:
-            return
-        if what == "timeout":
-            if state.attempt == int(rest.rpartition(":")[2]):
-                failures.timed_out(self, state)
-        elif what == "retry":
-            state.stage = ""
-            self.begin_again(state)
-        elif what == "wave":
-            maps.wave_due(self, state, int(rest.rpartition(":")[2]))
-        elif what == "suspend":
-            self.waiting_people -= 1
-            self.end(state, Phase.SUCCEEDED, outputs={})
-        elif what == "approval":
-            self.waiting_people -= 1
-            failures.attempt_failed(
-                self, state, Failure("Timeout", "nobody approved in time", ErrorClass.TIMEOUT, state.path)
-            )
-
-    def _run_timed_out(self) -> None:
-        seconds = self.graph.policy.timeout
-        self.error = Failure(
-            "Timeout", f"the run took longer than its timeout of {seconds:g} s", ErrorClass.TIMEOUT
-        )
-        self.failures.append((self.now, self.error))
-        self._stopped(Stopped(self.now, kill=True, reason="the run timed out"))
-
-    def _approved(self, event: Approved) -> None:
-        state = self.states.get(event.path)
-        if state is None or state.stage != "approval":
-            return
-        self.waiting_people -= 1
-        if event.granted:
-            self.end(
-                state, Phase.SUCCEEDED, outputs={"approvedBy": event.by}, message=f"approved by {event.by}"
-            )
-        else:
-            failures.attempt_failed(
-                self, state, Failure("Refused", f"refused by {event.by}", ErrorClass.ERROR, state.path)
-            )
-
-    def _stopped(self, event: Stopped) -> None:
-        if self.stopping is not None and self.stopping.kill >= event.kill and event.code is None:
-            return
-        self.stopping = event
-        frame = self.root
-        if frame is None:
-            return
-        kill = event.kill or event.code is not None
-        reason = event.reason or "the run was stopped"
-        for state in list(self.states.values()):
-            if state.phase in ENDED or self._in_exit(state.frame) or state.phase in ENDED:
-                continue
-            if (
-                state.stage in ("queued", "retry", "lookup", "approval", "suspend", "when")
-                or (kill and state.stage in ("run", "running", "condition", "measure", "items", "collect"))
-                or (kill and state.stage.startswith("until:"))
-            ):
-                self.cancel(state, reason)
-            elif state.stage == "items":
-                # Running items may end; only what was not handed out is dropped.
-                maps.stop_handing_out(self, state)
-        while self._ready and not self.ended:
-            self._consider(self._ready.popleft())
 
     def cancel(self, state: NodeState, reason: str) -> None:
         """End a node from outside, and with it whatever runs below it."""
@@ -683,59 +533,6 @@ class Engine:
         if state.phase not in ENDED:
             self.end(state, Phase.CANCELLED, message=reason)
 
-    def _changed(self, event: Changed) -> None:
-        if event.suspend is not None:
-            self.suspended = event.suspend
-        if event.parallelism is not None:
-            self.parallelism = event.parallelism or None
-
-    # ------------------------------------------------------------------ simple kinds
-
-    def _begin_condition(self, state: NodeState) -> None:
-        kind = state.node.kind
-        assert isinstance(kind, Condition)
-        state.stage = "condition"
-        value: object = None
-        if isinstance(kind.decide, Test):
-            found = self.resolve(state.frame, kind.decide.input)
-            value = None if found is MISSING else found
-        self.out.append(Decide(state.path, "condition", kind.decide, state.inputs or {}, value))
-
-    def _begin_merge(self, state: NodeState) -> None:
-        frame = state.frame
-        live = [
-            frame.nodes[i]
-            for i, need in frame.plan.nodes[state.index].needs
-            if need in (ALTERNATIVE, DATA) and frame.nodes[i].phase in LIVE
-        ]
-        if len(live) == 1:
-            self.end(state, Phase.SUCCEEDED, outputs=live[0].outputs)
-            return
-        names = " and ".join(repr(branch.node.name) for branch in live)
-        failure = Failure(
-            "MergeError",
-            f"In task '{state.node.name.replace('-', '_')}': {len(live)} live branches came in ({names}); "
-            "a merge takes exactly one",
-            ErrorClass.INVALID,
-            state.path,
-        )
-        self.end(state, Phase.FAILED, failure=failure)
-
-    def _begin_suspend(self, state: NodeState) -> None:
-        kind = state.node.kind
-        assert isinstance(kind, Suspend)
-        self.waiting_people += 1
-        state.phase = Phase.SUSPENDED
-        state.message = kind.message
-        if kind.approval:
-            state.stage = "approval"
-            self.out.append(AskApproval(state.path, kind.message))
-            if kind.timeout is not None:
-                self.set_timer(f"approval:{state.path}", kind.timeout, state.path)
-        else:
-            state.stage = "suspend"
-            self.set_timer(f"suspend:{state.path}", kind.duration or 0.0, state.path)
-
 
 def _described(failure: Failure) -> dict[str, object]:
     return {
@@ -756,24 +553,7 @@ _BEGIN: dict[type, Callable[[Engine, NodeState], None]] = {
     Loop: composite.begin_loop,
     Iterate: composite.begin_iterate,
     Race: composite.begin_race,
-    Condition: Engine._begin_condition,
-    Merge: Engine._begin_merge,
-    Suspend: Engine._begin_suspend,
-}
-
-_HANDLERS: dict[type, Callable[[Engine, Any], None]] = {
-    Started: Engine._started,
-    Succeeded: Engine._succeeded,
-    TaskSkipped: Engine._task_skipped,
-    Failed: Engine._failed,
-    Decided: Engine._decided,
-    CacheMissed: Engine._cache_missed,
-    Sized: maps.sized,
-    ItemsSucceeded: maps.items_succeeded,
-    ItemFailed: maps.item_failed,
-    Collected: maps.collected,
-    TimerFired: Engine._timer_fired,
-    Approved: Engine._approved,
-    Stopped: Engine._stopped,
-    Changed: Engine._changed,
+    Condition: simple.begin_condition,
+    Merge: simple.begin_merge,
+    Suspend: simple.begin_suspend,
 }

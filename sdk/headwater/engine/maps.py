@@ -9,7 +9,7 @@ from headwater.engine.commands import Collect, ItemOf, Measure, StartItems
 from headwater.engine.events import Collected, Failure, ItemFailed, ItemsSucceeded, Sized
 from headwater.engine.graph import Call, ErrorClass, Map
 from headwater.engine.intervals import IntervalSet, Range
-from headwater.engine.state import Frame, MapState, NodeState, Phase
+from headwater.engine.state import MISSING, Frame, MapState, NodeState, Phase
 
 if TYPE_CHECKING:
     from headwater.engine.engine import Engine
@@ -31,7 +31,6 @@ def is_expanded(engine: Engine, state: NodeState) -> bool:
 
 def begin(engine: Engine, state: NodeState) -> None:
     """Ask how many items there are."""
-    from headwater.engine.engine import MISSING
 
     state.stage = "measure"
     over = {}

@@ -63,7 +63,7 @@ def snapshot(engine: Engine) -> Data:
         "waiting_people": engine.waiting_people,
         "slots": engine.slots,
         "map_slots": engine.map_slots,
-        "ready": [state.path for state in engine._ready],
+        "ready": [state.path for state in engine.ready],
         "launchable": [state.path for state in engine._launchable],
         "handing": [state.path for state in engine.handing],
         "root": _frame(engine.root),
@@ -97,7 +97,7 @@ def restore(graph: Graph, data: Data, *, known: Mapping[str, Known] | None = Non
     engine.now = data["now"]
     engine.root = _read_frame(engine, data["root"], None)
     engine.exit_frame = _read_frame(engine, data["exit"], None)
-    engine._ready = deque(_at(engine, data["ready"]))
+    engine.ready = deque(_at(engine, data["ready"]))
     engine._launchable = deque(_at(engine, data["launchable"]))
     engine.handing = list(_at(engine, data["handing"]))
     return engine

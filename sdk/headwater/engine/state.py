@@ -11,6 +11,9 @@ from headwater.engine.graph import Node
 from headwater.engine.intervals import IntervalSet, Range
 from headwater.engine.plan import BlockPlan
 
+MISSING = object()
+"""Stands for a value that there is not."""
+
 
 class Phase(StrEnum):
     """The one vocabulary of phases: documents, records, Python, CLI and dashboard all use it."""
