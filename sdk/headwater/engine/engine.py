@@ -56,6 +56,7 @@ class Engine:
     `slots` is how many tasks the backend wants at once (None: as many as there are); `map_slots` says whether
     a map takes one of them. `known` maps paths to outcomes of an earlier try.
 
+    >>> from headwater.engine.events import Succeeded
     >>> from headwater.engine.graph import Block, Node
     >>> graph = Graph({"main": Block("main", (Node("a", Task("m:a")),))}, "main")
     >>> engine = Engine(graph, {})
