@@ -116,8 +116,9 @@ def test_a_run_that_goes_on_is_not_resumed(started, shell) -> None:
     assert "is still running" in refused.stderr
 
 
-def test_cancel_from_another_process(started, shell) -> None:
-    process = started("parallel")
+@pytest.mark.parametrize("backend", ["default", "parallel"])
+def test_cancel_from_another_process(started, shell, backend: str) -> None:
+    process = started(backend)
     _wait_for_records(shell, "slow", "Running")
     assert shell("cancel", "last").returncode == 0
     process.communicate(timeout=15)
