@@ -109,6 +109,18 @@ def test_plan_says_what_is_cached_and_why_not(flowctl, folder: Path) -> None:
     assert "changed" in rows[1]["why"]
 
 
+def test_plan_looks_behind_what_is_not_cached(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text(CACHED.replace("@task(cache=True)\ndef first", "@task\ndef first"))
+    rows = flowctl("plan", "pipeline.py", "-p", "x=1", "-o", "json").json
+    assert [row["action"] for row in rows] == ["run", "wait"]
+    run = flowctl("run", "pipeline.py", "-p", "x=1", "-o", "json").json["run"]
+    rows = flowctl("plan", "pipeline.py", "-p", "x=1", "-o", "json").json
+    assert [row["action"] for row in rows] == ["run", "cached"]
+    assert run in rows[1]["why"]
+    explained = flowctl("cache", "explain", "last", "second").out
+    assert "its outputs are in the cache" in explained
+
+
 def test_cache_ls_explain_clear(flowctl, folder: Path) -> None:
     (folder / "pipeline.py").write_text(CACHED)
     assert "nothing is cached" in flowctl("cache", "ls").out

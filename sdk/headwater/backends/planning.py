@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headwater.backends.result import nodes_of
-from headwater.backends.resume import walk
+from headwater.backends.resume import plan_resume, walk
 from headwater.blocks.compile import Compiled
-from headwater.configuration import cache_dir
+from headwater.configuration import cache_dir, database_url
 from headwater.document.graph import to_graph
 from headwater.engine import Engine, Known, Phase
 from headwater.engine.commands import Collect, Command, Decide, Lookup, Measure, Start, StartItems
 from headwater.engine.events import Event, Succeeded
 from headwater.engine.graph import Map
+from headwater.errors import RecordsError
+from headwater.records import queries
 from headwater.runtime.caching import CacheAccess
 from headwater.runtime.code import Code
 from headwater.runtime.driver import Driver
@@ -91,11 +93,16 @@ class _Asking(InlineExecutor):
 
 
 def plan_run(
-    compiled: Compiled, inputs: Mapping[str, object], known: Mapping[str, Known] | None = None
+    compiled: Compiled,
+    inputs: Mapping[str, object],
+    known: Mapping[str, Known] | None = None,
+    *,
+    supposing: str | None = None,
 ) -> list[PlanRow]:
     """What would run, what is cached and why, node by node. Runs nothing and writes nothing.
 
-    `known` are outcomes of an earlier run; a node that uses the cache is looked up all the same.
+    `known` are outcomes of an earlier run; a node that uses the cache is looked up all the same. When they
+    are only supposed (`supposing` names the run that they are of), the nodes themselves would run again.
     """
     from headwater.backends.session import refuse_wrong_inputs
 
@@ -114,7 +121,9 @@ def plan_run(
     for path, node in walk(graph):
         if path not in rows:
             if path in earlier:
-                rows[path] = PlanRow(path, "reuse", "it ended in the earlier run")
+                again = PlanRow(path, "run", "it is not cached")
+                kept = PlanRow(path, "reuse", "it ended in the earlier run")
+                rows[path] = again if supposing else kept
                 continue
             skipped = phases.get(path) == Phase.SKIPPED
             uses_cache = node.policy.cache != "off"
@@ -122,5 +131,26 @@ def plan_run(
             if isinstance(node.kind, Map):
                 said = "how many items it has is known when what comes before it has run"
             rows[path] = PlanRow(path, "skip" if skipped else "wait", said, uses_cache)
+    if supposing and any(path in earlier for path in rows):
+        condition = f", if all before it gives what it gave in {supposing}"
+        rows = {
+            path: replace(row, why=row.why + condition) if row.action == "cached" else row
+            for path, row in rows.items()
+        }
     order = {path: number for number, (path, _) in enumerate(walk(graph))}
     return sorted(rows.values(), key=lambda row: order.get(row.path, len(order)))
+
+
+def outcomes_to_suppose(
+    compiled: Compiled, inputs: Mapping[str, object]
+) -> tuple[str | None, Mapping[str, Known]]:
+    """The latest run that succeeded with these very inputs, and what its nodes gave; (None, {}) without one."""
+    wanted = {name: {"json": value} for name, value in inputs.items()}
+    try:
+        runs = queries.list_runs(database_url(), name=compiled.name, phase="Succeeded", limit=20)
+    except RecordsError:
+        return None, {}  # without records there is nothing to suppose; the plan says less
+    for run in runs:
+        if dict(run.inputs) == wanted:
+            return run.run_id, plan_resume(compiled, run).known
+    return None, {}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from headwater.backends.planning import PlanRow, plan_run
+from headwater.backends.planning import PlanRow, outcomes_to_suppose, plan_run
 from headwater.backends.resume import plan_resume
 from headwater.cli.globals import GLOBALS
 from headwater.cli.printing import clock, print_json, table
@@ -81,7 +81,9 @@ def _planned(target: str, params: Sequence[str]) -> list[PlanRow]:
     """The plan of a target; of a recorded run, with the inputs and outcomes that it had."""
     if not _names_a_run(target):
         found = find_target(target)
-        return plan_run(found.compiled, inputs_from(params, found.compiled))
+        inputs = inputs_from(params, found.compiled)
+        supposing, known = outcomes_to_suppose(found.compiled, inputs)
+        return plan_run(found.compiled, inputs, known, supposing=supposing)
     from headwater.cli.commands.resuming import compiled_of
 
     run = queries.get_run(database_url(), target)

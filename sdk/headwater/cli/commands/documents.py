@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import typer
 
-from headwater.backends.planning import PlanRow, plan_run
+from headwater.backends.planning import PlanRow, outcomes_to_suppose, plan_run
 from headwater.blocks.compile import Compiled
 from headwater.cli.globals import GLOBALS
 from headwater.cli.printing import print_json, styled, table
@@ -74,7 +74,8 @@ def plan_target(target: str, params: Sequence[str], *, json: bool) -> None:
 
 def show_plan(compiled: Compiled, inputs: Mapping[str, Any], *, json: bool, out: IO[str]) -> None:
     """Print the plan of a run."""
-    rows = plan_run(compiled, inputs)
+    supposing, known = outcomes_to_suppose(compiled, inputs)
+    rows = plan_run(compiled, inputs, known, supposing=supposing)
     if json:
         listed = [{"node": row.path, "action": row.action, "why": row.why} for row in rows]
         out.write(json_module.dumps(listed, indent=2, ensure_ascii=False) + "\n")
