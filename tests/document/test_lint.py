@@ -235,6 +235,14 @@ def test_all_problems_are_told_at_once() -> None:
     }
 
 
+def test_names_are_checked_although_a_field_is_wrong() -> None:
+    document = changed("spec.paralelism", 3)
+    document["spec"]["onExit"] = "nobody"
+    document["spec"]["blocks"][0]["nodes"][0]["timeout"] = "soon"
+    found = {problem.path for problem in lint(yaml.safe_dump(document))}
+    assert found == {"spec.paralelism", "spec.onExit", f"{GEN}.timeout"}
+
+
 @pytest.mark.parametrize(
     ("text", "words", "line"),
     [

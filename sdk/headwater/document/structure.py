@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
@@ -27,7 +28,11 @@ _EXPECTED = {
 
 
 def structure_problems(data: Any, lines: Mapping[Path, int]) -> tuple[Workflow | None, list[Problem]]:
-    """The document as a model, or what keeps it from being one."""
+    """The document as a model, and what keeps it from being one.
+
+    With problems the model is the document without the fields that have them, so that the rest can be
+    checked too; None when it cannot do without them.
+    """
     if not isinstance(data, dict):
         return None, [Problem("", "this is not a Workflow document", "Begin with apiVersion and kind.", 1)]
     head = list(_head_problems(data, lines))
@@ -40,7 +45,21 @@ def structure_problems(data: Any, lines: Mapping[Path, int]) -> tuple[Workflow |
         for found in error.errors(include_url=False):
             problem = _problem(found, data, lines)
             problems.setdefault(f"{problem.path}: {problem.message}", problem)
-        return None, list(problems.values())
+        return _without_wrong_fields(data, error), list(problems.values())
+
+
+def _without_wrong_fields(data: dict[str, Any], error: ValidationError) -> Workflow | None:
+    rest = copy.deepcopy(data)
+    for found in error.errors(include_url=False):
+        path = found["loc"]
+        holder = _at(rest, tuple(path[:-1]))
+        if not isinstance(holder, dict) or path[-1] not in holder:
+            return None
+        del holder[path[-1]]
+    try:
+        return Workflow.model_validate(rest, strict=True)
+    except ValidationError:
+        return None
 
 
 def _head_problems(data: dict[str, Any], lines: Mapping[Path, int]) -> Iterator[Problem]:
