@@ -487,9 +487,9 @@ def main() -> None:
     argv = hoisted(sys.argv[1:])
     command = project_command(argv)
     if command is not None:
-        from headwater.pipeline.entry import run_command
+        from headwater.pipeline.entry import run_in_project
 
-        sys.exit(run_command(*command))
+        sys.exit(run_in_project(*command))
     try:
         result = app(args=argv, prog_name="flowctl", standalone_mode=False)
     except BaseException as error:

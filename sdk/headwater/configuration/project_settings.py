@@ -13,6 +13,8 @@ from headwater.errors import ConfigError
 
 SETTINGS_VARIABLE = "HEADWATER_SETTINGS_MODULE"
 
+ROOT_VARIABLE = "PIPELINE_ROOT_DIRECTORY"
+
 DEFAULTS: dict[str, Any] = {
     "PLUGINS": [],
     "TEMP_DIR": None,
@@ -45,6 +47,8 @@ class Settings:
         if name.startswith("_"):
             raise AttributeError(name)
         values = self._values()
+        if name == "ROOT_DIRECTORY" and values[name] is None:
+            return os.environ.get(ROOT_VARIABLE)
         try:
             return values[name]
         except KeyError:

@@ -11,7 +11,7 @@ from headwater.blocks.compile import API_VERSION
 from headwater.errors import DocumentError
 from headwater.flows.errors import (
     DuplicateFlowError,
-    FlowError,
+    FlowDefinitionError,
     ParameterNotInFlowError,
     ParentAfterChildError,
     ParentFlowNotInFlowsError,
@@ -51,7 +51,9 @@ class FlowOfFlows(Flow):
             list(composing_flows.values()) if isinstance(composing_flows, Mapping) else list(composing_flows)
         )
         if not entries:
-            raise FlowError(f"flow of flows {name!r} has no composing flows", fix="List at least one.")
+            raise FlowDefinitionError(
+                f"flow of flows {name!r} has no composing flows", fix="List at least one."
+            )
         self.composing_flows: dict[str, Flow] = {}
         self.mapped_parameters: dict[str, dict[str, MappedParameter]] = {}
         for entry in entries:
@@ -66,7 +68,7 @@ class FlowOfFlows(Flow):
             unknown = [key for key in entry if key not in known]
             if unknown or not entry.get("name"):
                 said = f"the unknown field {unknown[0]!r}" if unknown else "no name"
-                raise FlowError(
+                raise FlowDefinitionError(
                     f"a composing flow of {self.name!r} has {said}", fix=f"Fields: {', '.join(known)}."
                 )
             flow = Flow(
@@ -78,7 +80,7 @@ class FlowOfFlows(Flow):
             )
             mapped = entry.get("mapped_parameters") or {}
         else:
-            raise FlowError(
+            raise FlowDefinitionError(
                 f"a composing flow of {self.name!r} is a {type(entry).__name__}",
                 fix="Give a mapping with name, project_name and mapped_parameters.",
             )
@@ -120,12 +122,14 @@ class FlowOfFlows(Flow):
         known = ("name", "project_name", "image", "composing_flows", "description")
         unknown = [key for key in written if key not in known]
         if unknown:
-            raise FlowError(
+            raise FlowDefinitionError(
                 f"a flow of flows has no field {unknown[0]!r}", fix=f"Fields: {', '.join(known)}."
             )
         for key in ("name", "composing_flows"):
             if not written.get(key):
-                raise FlowError(f"a flow of flows needs `{key}`", fix=f"Fields: {', '.join(known)}.")
+                raise FlowDefinitionError(
+                    f"a flow of flows needs `{key}`", fix=f"Fields: {', '.join(known)}."
+                )
         return cls(**written)
 
     # ------------------------------------------------------------------ the composition as a workflow
@@ -289,7 +293,7 @@ def _written(source: Any) -> dict[str, Any]:
         try:
             text = Path(source).read_text(encoding="utf-8")
         except OSError as error:
-            raise FlowError(
+            raise FlowDefinitionError(
                 f"{str(source)!r} cannot be read: {error.strerror}", fix="Check the path."
             ) from error
     parsed = parse(text)
@@ -297,5 +301,5 @@ def _written(source: Any) -> dict[str, Any]:
         _, said, fix, line = parsed.issues[0]
         raise DocumentError(f"line {line}: {said}", fix=fix)
     if not isinstance(parsed.data, dict):
-        raise FlowError("a flow of flows is a mapping", fix="Write name: and composing_flows:.")
+        raise FlowDefinitionError("a flow of flows is a mapping", fix="Write name: and composing_flows:.")
     return parsed.data

@@ -7,13 +7,19 @@ from collections.abc import Iterable
 from headwater.errors import HeadwaterError, UsageError
 
 
-class FlowError(UsageError):
-    """A flow, or a composition of flows, cannot work as it is written."""
+class FlowError(HeadwaterError):
+    """Something is wrong with a flow, or a flow of flows."""
 
     code = "HW030"
 
 
-class ParameterNotInFlowError(FlowError):
+class FlowDefinitionError(FlowError, UsageError):
+    """A flow, or a composition of flows, cannot work as it is written."""
+
+    code = "HW041"
+
+
+class ParameterNotInFlowError(FlowDefinitionError):
     """A mapped parameter is none of the flow's."""
 
     code = "HW031"
@@ -23,7 +29,7 @@ class ParameterNotInFlowError(FlowError):
         super().__init__(f"flow {flow!r} has no parameter {parameter!r}", fix=f"Its parameters: {listed}.")
 
 
-class ParentFlowNotInFlowsError(FlowError):
+class ParentFlowNotInFlowsError(FlowDefinitionError):
     """A parameter is mapped from a flow that is not part of the composition."""
 
     code = "HW032"
@@ -35,7 +41,7 @@ class ParentFlowNotInFlowsError(FlowError):
         )
 
 
-class TaskNotInFlowError(FlowError):
+class TaskNotInFlowError(FlowDefinitionError):
     """A parameter is mapped from a task that the parent flow does not have."""
 
     code = "HW033"
@@ -46,7 +52,7 @@ class TaskNotInFlowError(FlowError):
         )
 
 
-class ParentAfterChildError(FlowError):
+class ParentAfterChildError(FlowDefinitionError):
     """A flow is listed before one that it maps from."""
 
     code = "HW034"
@@ -57,7 +63,7 @@ class ParentAfterChildError(FlowError):
         )
 
 
-class SelfMappingError(FlowError):
+class SelfMappingError(FlowDefinitionError):
     """A flow maps a parameter from itself."""
 
     code = "HW035"
@@ -69,7 +75,7 @@ class SelfMappingError(FlowError):
         )
 
 
-class DuplicateFlowError(FlowError):
+class DuplicateFlowError(FlowDefinitionError):
     """Two composing flows have one name."""
 
     code = "HW036"
@@ -78,13 +84,13 @@ class DuplicateFlowError(FlowError):
         super().__init__(f"flow {flow!r} is listed twice", fix="Register one of them under another name.")
 
 
-class FlowNotFoundError(FlowError):
+class FlowNotFoundError(FlowDefinitionError):
     """No such flow is registered."""
 
     code = "HW037"
 
 
-class FlowFailedError(HeadwaterError):
+class FlowFailedError(FlowError):
     """The run of a flow failed; `result` is the whole result."""
 
     code = "HW038"
@@ -94,7 +100,7 @@ class FlowFailedError(HeadwaterError):
         self.result = result
 
 
-class EmptyResultError(HeadwaterError):
+class EmptyResultError(FlowError):
     """A task whose result was asked for, or is mapped, has none: it returned nothing or was skipped."""
 
     code = "HW039"

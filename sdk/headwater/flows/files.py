@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from headwater.configuration import config
-from headwater.flows.errors import FlowError
+from headwater.flows.errors import FlowDefinitionError
 
 Record = dict[str, Any]
 
@@ -33,7 +33,7 @@ def save_file(
     try:
         content = write(value)
     except (TypeError, ValueError, AttributeError) as error:
-        raise FlowError(
+        raise FlowDefinitionError(
             f"{filename!r}: a {type(value).__name__} cannot be written as {kind}: {error}",
             fix="Take another file_type.",
         ) from error
@@ -49,18 +49,24 @@ def load_file(record: Mapping[str, Any]) -> Any:
     """
     missing = [key for key in ("filename", "file_type", "filesystem_identifier") if key not in record]
     if missing:
-        raise FlowError(f"a file record lacks {', '.join(missing)}", fix="Return what save_file() gave.")
+        raise FlowDefinitionError(
+            f"a file record lacks {', '.join(missing)}", fix="Return what save_file() gave."
+        )
     name, kind = str(record["filename"]), str(record["file_type"])
     read = _handler(kind, name)[1]
     url = _url(name, str(record["filesystem_identifier"]))
     try:
         content = _read(url)
     except FileNotFoundError as error:
-        raise FlowError(f"there is no file {url!r}", fix="Is its file system the same here?") from error
+        raise FlowDefinitionError(
+            f"there is no file {url!r}", fix="Is its file system the same here?"
+        ) from error
     try:
         return read(content)
     except Exception as error:  # whatever the format's own library raises
-        raise FlowError(f"{url!r} cannot be read as {kind}: {error}", fix="Check its file_type.") from error
+        raise FlowDefinitionError(
+            f"{url!r} cannot be read as {kind}: {error}", fix="Check its file_type."
+        ) from error
 
 
 # ---------------------------------------------------------------------- file systems
@@ -76,7 +82,7 @@ def _url(filename: str, filesystem: str) -> str:
     base = entry if isinstance(entry, str) else (entry or {}).get("path") or (entry or {}).get("url")
     if not base:
         listed = ", ".join(["local", *known])
-        raise FlowError(
+        raise FlowDefinitionError(
             f"there is no file system {filesystem!r}",
             fix=f"Known: {listed}. Add `filesystems: {{{filesystem}: {{path: /mnt/…}}}}` to the config.",
         )
@@ -223,5 +229,5 @@ _SUFFIXES = {
 def _handler(kind: str | None, filename: str) -> tuple[Writer, Reader]:
     if kind not in _TYPES:
         said = f"unknown file type {kind!r}" if kind else "the suffix says nothing about its type"
-        raise FlowError(f"{filename!r}: {said}", fix=f"File types: {', '.join(_TYPES)}.")
+        raise FlowDefinitionError(f"{filename!r}: {said}", fix=f"File types: {', '.join(_TYPES)}.")
     return _TYPES[kind]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwater.blocks.compile import API_VERSION
 from headwater.blocks.workflow import Workflow
-from headwater.flows.errors import EmptyResultError, FlowError, FlowFailedError
+from headwater.flows.errors import EmptyResultError, FlowDefinitionError, FlowFailedError
 from headwater.flows.registry import Registered, find_template, register_template
 from headwater.flows.templates import EXPOSED, Document, entry_block, expand, tasks_of, template_document
 
@@ -33,7 +33,9 @@ class Flow:
         description: str = "",
     ) -> None:
         if not name:
-            raise FlowError("a flow needs a name", fix="Flow(name=..., project_name=..., workflow=...)")
+            raise FlowDefinitionError(
+                "a flow needs a name", fix="Flow(name=..., project_name=..., workflow=...)"
+            )
         self.name = name
         self.project_name = project_name or "default"
         self.image = image
@@ -82,7 +84,7 @@ class Flow:
             FlowError: there is no workflow to register.
         """
         if self.workflow is None and self._template is None:
-            raise FlowError(
+            raise FlowDefinitionError(
                 f"flow {self.name!r} has no workflow to register", fix="Flow(..., workflow=my_workflow)"
             )
         return self._take(register_template(self.project_name, self.name, self.template))
@@ -134,7 +136,7 @@ class Flow:
         """
         known = self._task_outputs()
         if task_name is not None and task_name not in known:
-            raise FlowError(
+            raise FlowDefinitionError(
                 f"flow {self.name!r} has no task {task_name!r}", fix=f"Its tasks: {', '.join(known)}."
             )
         result = self.run(parameters, **options)

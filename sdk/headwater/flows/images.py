@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headwater.configuration import state_dir
 from headwater.errors import HeadwaterError
-from headwater.flows.errors import FlowError
+from headwater.flows.errors import FlowDefinitionError
 
 logger = logging.getLogger("headwater")
 
@@ -37,7 +37,9 @@ def build_image(base: str | None, name: str, tag: str, folder: Path | None = Non
         ImageBuildError: the engine refused to build it.
     """
     if not base:
-        raise FlowError("a composition needs a base image", fix="FlowOfFlows(..., image='registry/base:tag')")
+        raise FlowDefinitionError(
+            "a composition needs a base image", fix="FlowOfFlows(..., image='registry/base:tag')"
+        )
     code = (folder or Path.cwd()).resolve()
     path = state_dir() / "images" / name.replace("/", "_") / "Dockerfile"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from headwater.blocks.task import Task
-from headwater.flows.errors import FlowError
+from headwater.flows.errors import FlowDefinitionError
 from headwater.flows.results import load_db_result
 
 MAP_TYPES = ("raw", "file", "db")
@@ -24,9 +24,11 @@ class MappedParameter:
 
     def __post_init__(self) -> None:
         if self.map_type not in MAP_TYPES:
-            raise FlowError(f"unknown map_type {self.map_type!r}", fix=f"One of: {', '.join(MAP_TYPES)}.")
+            raise FlowDefinitionError(
+                f"unknown map_type {self.map_type!r}", fix=f"One of: {', '.join(MAP_TYPES)}."
+            )
         if self.attribute_index is not None and self.map_type != "db":
-            raise FlowError(
+            raise FlowDefinitionError(
                 f"attribute_index is for map_type db, not {self.map_type}", fix="Remove it, or map by db."
             )
 
@@ -40,7 +42,7 @@ class MappedParameter:
         if isinstance(written, MappedParameter):
             return written
         if not isinstance(written, Mapping):
-            raise FlowError(
+            raise FlowDefinitionError(
                 f"mapped parameter {parameter!r} must be a mapping; got {type(written).__name__}",
                 fix="Write parent_flow_name, parent_task_name and map_type.",
             )
@@ -49,7 +51,9 @@ class MappedParameter:
         missing = [key for key in known[:2] if not written.get(key)]
         if unknown or missing:
             said = f"has the unknown field {unknown[0]!r}" if unknown else f"lacks {missing[0]}"
-            raise FlowError(f"mapped parameter {parameter!r} {said}", fix=f"Fields: {', '.join(known)}.")
+            raise FlowDefinitionError(
+                f"mapped parameter {parameter!r} {said}", fix=f"Fields: {', '.join(known)}."
+            )
         return MappedParameter(**{key: value for key, value in written.items() if value is not None})
 
 
@@ -106,7 +110,7 @@ class CheckFile(Task):
     def run(self, record: Any) -> _Value:
         """The record as it is."""
         if not isinstance(record, Mapping) or "filename" not in record or "file_type" not in record:
-            raise FlowError(
+            raise FlowDefinitionError(
                 f"a file mapping needs what save_file() returned; got {type(record).__name__}",
                 fix="Return save_file(value, filename) from the parent task.",
             )

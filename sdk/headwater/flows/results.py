@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headwater.configuration import state_dir
-from headwater.flows.errors import EmptyResultError, FlowError
+from headwater.flows.errors import EmptyResultError, FlowDefinitionError
 from headwater.flows.registry import _database
 from headwater.runtime.carry import store_at
 from headwater.values.codec import decode, encode
@@ -52,7 +52,7 @@ def load_db_result(
         FlowError: it is no such record, or has no such part.
     """
     if not isinstance(record, Mapping) or record.get("kind") != KIND:
-        raise FlowError(
+        raise FlowDefinitionError(
             f"a db mapping needs what save_db_result() returned; got {type(record).__name__}",
             fix="Return save_db_result(name=value) from the parent task.",
         )
@@ -78,7 +78,7 @@ def load_db_result(
             )
         except (KeyError, IndexError, TypeError) as error:
             known = f" It has {', '.join(map(str, found))}." if isinstance(found, Mapping) else ""
-            raise FlowError(
+            raise FlowDefinitionError(
                 f"attribute_index {steps!r}: step {at} ({step!r}) leads nowhere", fix=f"Correct it.{known}"
             ) from error
     return found

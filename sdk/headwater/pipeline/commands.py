@@ -37,7 +37,9 @@ class Command:
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        cls.commands = {}
+        # A project's own root holds what is registered on the usual one.
+        root = globals().get("RootCommand")
+        cls.commands = root.commands if root is not None and issubclass(cls, root) else {}
         cls.name = snake_case(cls.__name__)
         cls.cli_arguments = list(cls.__dict__.get("__cli_params__", ()))
 
@@ -56,6 +58,12 @@ class Command:
 
     def add_argument(self, *names: Any, **options: Any) -> Any:
         """argparse's `add_argument`."""
+        for name in names:
+            if name in TAKEN or (name[:1] == "-" and name[:2] in ("-l", "-b") and len(name) > 2):
+                raise DefinitionError(
+                    f"command {self.full_name()!r}: {name} means something to every command",
+                    fix="Take another name.",
+                )
         return self.parser.add_argument(*names, **options)
 
     def add_mutually_exclusive_group(self, *args: Any, **options: Any) -> Any:
@@ -128,7 +136,7 @@ class Command:
         parser.description = cls.options.get("description") or parser.description
         made = cls(parser)
         for names, options in cls.cli_arguments:
-            parser.add_argument(*names, **options)
+            made.add_argument(*names, **options)
         made.add_arguments()
         parser.set_defaults(**{COMMAND: made})
         if cls.commands:
@@ -143,6 +151,14 @@ class Command:
                 )
                 command.build(child)
 
+
+TAKEN = frozenset(
+    {
+        "--config", "--settings", "-b", "--backend", "-l", "-ll", "--log-level", "--overwrite-cache", "--dry-run",
+        "--no-color", "--traceback", "--python-path", "--version",
+    }
+)  # fmt: skip
+"""Options that every command has: they may stand before or after it, so that no command can have its own."""
 
 COMMAND = "_command"
 """Where in the parsed arguments the chosen command is kept; it is taken out before anybody sees them."""

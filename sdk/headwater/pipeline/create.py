@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from headwater.blocks.names import camel_case
+from headwater.blocks.names import camel_case, snake_case
 from headwater.errors import UsageError
 
 _RULE = "lower-case letters, digits and '_', beginning with a letter, and no word of Python's"
@@ -84,7 +85,7 @@ from .tasks import GenData, PrintData
 
 
 @RootCommand.subcommand(db_untracked=True)
-class ComputeData(Command):
+class {command}(Command):
     """Generate some data and print it."""
 
     def setup_tasks(self):
@@ -147,8 +148,8 @@ class Test{camel}Commands(CommandTestCase):
         assert code == 0
         assert result == [None]
 
-    def test_compute_data(self):
-        code, result = self.run_command(["compute_data"])
+    def test_{command_name}(self):
+        code, result = self.run_command(["{command_name}"])
         assert code == 0
 ''',
     "pyproject.toml": """\
@@ -197,7 +198,12 @@ def create_plugin(name: str, plugin_dir: Path | None = None) -> Path:
     _check_name(plugin, "plugin")
     target = plugin_dir or Path.cwd() / "plugins" / plugin
     _refuse_existing(target / namespace / plugin)
+    # The manual's first plugin has a `compute_data`; a second one must not have it too.
+    taken = any("class ComputeData(" in each.read_text(encoding="utf-8") for each in _commands_nearby(target))
+    command = f"Compute{camel_case(plugin)}" if taken else "ComputeData"
     values = {
+        "command": command,
+        "command_name": snake_case(command),
         "plugin": name,
         "namespace": namespace,
         "name": plugin,
@@ -207,6 +213,11 @@ def create_plugin(name: str, plugin_dir: Path | None = None) -> Path:
     _write(target, PLUGIN, values)
     _extend_pytest_path(target)
     return target
+
+
+def _commands_nearby(target: Path) -> Iterator[Path]:
+    for folder in {target.parent, Path.cwd() / "plugins"}:
+        yield from folder.glob("*/*/*/commands.py")
 
 
 def _extend_pytest_path(plugin: Path) -> None:

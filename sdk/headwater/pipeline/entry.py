@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 import traceback
 from collections.abc import Sequence
@@ -37,6 +38,20 @@ def run_command(root: Path | None, argv: Sequence[str]) -> int:
             print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
             print("  Run it again with --traceback to see where it comes from.", file=sys.stderr)
         return 1
+
+
+def run_in_project(root: Path | None, argv: Sequence[str]) -> int:
+    """Run a command as the project's own `manage.py` does, with all that it imports; the exit code."""
+    manage = root / "manage.py" if root is not None else None
+    if manage is None or not manage.is_file():
+        return run_command(root, argv)
+    sys.argv = [str(manage), *argv]
+    sys.path.insert(0, str(root))
+    try:
+        runpy.run_path(str(manage), run_name="__main__")
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else int(left.code is not None)
+    return 0
 
 
 def _say_failure(error: RunFailed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import logging
 import os
 import sys
@@ -16,13 +17,12 @@ from typing import Any
 from headwater.blocks.block import Block
 from headwater.blocks.workflow import Workflow
 from headwater.configuration import config, context, settings, setup_logging
-from headwater.configuration.project_settings import SETTINGS_VARIABLE
+from headwater.configuration.project_settings import ROOT_VARIABLE, SETTINGS_VARIABLE
 from headwater.errors import HeadwaterError, RunFailed, UsageError
 from headwater.pipeline.arguments import ARGUMENTS, encoded_arguments
 from headwater.pipeline.commands import COMMAND, RETURNED, Command, RootCommand, _FunctionTask
 from headwater.pipeline.plugins import load_plugin
 
-ROOT_VARIABLE = "PIPELINE_ROOT_DIRECTORY"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 logger = logging.getLogger("headwater")
@@ -92,7 +92,8 @@ class Pipeline:
         from headwater.pipeline.database.sessions import dispose
 
         dispose()
-        del context.args
+        for name in ("args", "extra_args", "db_untracked"):
+            delattr(context, name)
 
     def _prepare_environment(self) -> None:
         """Make the project's modules importable, here and in workers, and say where settings and config are."""
@@ -188,7 +189,7 @@ class Pipeline:
         return 0
 
     def _parse(self) -> tuple[Command | None, list[str]]:
-        root: type[Command] = settings.ROOT_COMMAND_CLASS or RootCommand
+        root = _root_command()
         words = self.words
         management = RootCommand.commands["management"].commands
         if words and words[0] not in root.commands and words[0] in management:
@@ -227,6 +228,26 @@ class Pipeline:
         raise UsageError(
             f"there is no command {first!r}", fix=f"{hint}Commands: {', '.join(sorted(root.commands))}."
         )
+
+
+def _root_command() -> type[Command]:
+    """The class that the settings name: itself, or as "module.Class"."""
+    found: Any = settings.ROOT_COMMAND_CLASS or RootCommand
+    if isinstance(found, str):
+        module, _, name = found.rpartition(".")
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UsageError(
+                f"ROOT_COMMAND_CLASS of the settings: {found!r} cannot be imported: {error}",
+                fix="Write it as module.Class, or give the class.",
+            ) from error
+    if not (isinstance(found, type) and issubclass(found, Command)):
+        raise UsageError(
+            f"ROOT_COMMAND_CLASS of the settings is a {type(found).__name__}",
+            fix="Derive it from RootCommand.",
+        )
+    return found
 
 
 def _returned_blocks(returned: Any, command: Command) -> list[Block]:

@@ -7,6 +7,7 @@ import importlib
 import sys
 from typing import Any
 
+from headwater.blocks.signals import exit_pipeline
 from headwater.blocks.task import Task
 from headwater.configuration import config, context, settings
 from headwater.pipeline.plugins import BUILT_IN
@@ -35,7 +36,10 @@ def open_shell() -> None:
     names = namespace()
     if not sys.stdin.isatty():
         script = sys.stdin.read()
-        exec(compile(script, "<stdin>", "exec"), {"__name__": "__main__", **names})
+        try:
+            exec(compile(script, "<stdin>", "exec"), {"__name__": "__main__", **names})
+        except SystemExit as left:
+            exit_pipeline(left.code if isinstance(left.code, int) else int(left.code is not None))
         return
     banner = f"At hand: {', '.join(names)}. Leave with Ctrl-D."
     try:

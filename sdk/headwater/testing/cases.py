@@ -27,7 +27,9 @@ class TaskTestCase:
     config: Mapping[str, Any] = {}
 
     @pytest.fixture(autouse=True)
-    def _headwater_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _headwater_folder(
+        self, tmp_path: Path, with_pipeline_context_manager: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("HEADWATER_HOME", str(tmp_path / ".headwater"))
         self.task = None
 

@@ -25,6 +25,18 @@ def run_task() -> Callable[..., Any]:
 
 
 @pytest.fixture
+def with_pipeline_context_manager() -> Iterator[None]:
+    """For tests that were written for Outflow: the cases open their pipeline by themselves."""
+    from headwater.configuration import context
+
+    before = context.of_process()
+    yield
+    for name in context.of_process():
+        if name not in before:
+            delattr(context, name)
+
+
+@pytest.fixture
 def run_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, Any]]:
     """`code, result = run_command(["my_command"], plugins=[...], config={...}, tracked=False)`."""
     monkeypatch.setenv("HEADWATER_HOME", str(tmp_path / ".headwater"))

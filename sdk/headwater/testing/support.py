@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from headwater.blocks.task import Task
+from headwater.blocks.workflow import Workflow
 from headwater.configuration import config, context, settings
-from headwater.errors import HeadwaterError, RunFailed, UsageError
+from headwater.errors import HeadwaterError, UsageError
 from headwater.pipeline.pipeline import Pipeline
 
 
@@ -17,6 +19,9 @@ def run_one_task(task: Any, given: Mapping[str, Any], args: Sequence[Any], input
     if task is None:
         raise UsageError("there is no task to run", fix="Set self.task = MyTask() first.")
     made = task() if isinstance(task, type) else task
+    if isinstance(made, Workflow):
+        with config.override(given):
+            return dict(made.run(track=False, **inputs).outputs)
     if not isinstance(made, Task):
         raise UsageError(f"{task!r} is not a task", fix="Set self.task to an instance of one.")
     with config.override(given):
@@ -34,17 +39,18 @@ def pipeline_in(plugins: Sequence[str], given: Mapping[str, Any], root_command: 
         chosen["ROOT_COMMAND_CLASS"] = root_command
     with settings.use(chosen), config.override(given):
         yield
-    del context.args
+    for name in ("args", "extra_args", "db_untracked"):
+        delattr(context, name)
 
 
 def call_command(words: Sequence[str], dry_run: bool) -> tuple[int, Any]:
-    """Run a command in this process; what its task raised is raised."""
+    """Run a command in this process: its exit code and result. Why it failed goes to the log."""
     try:
         with Pipeline(settings_module=None, argv=list(words), force_dry_run=dry_run) as pipeline:
             code = pipeline.run()
             return code, pipeline.result
-    except RunFailed as failed:
-        cause = failed.__cause__
-        if isinstance(cause, Exception) and not isinstance(cause, HeadwaterError):
-            raise cause from failed
-        raise
+    except HeadwaterError as error:
+        logging.getLogger("headwater").error("%s", error, exc_info=error.__cause__)
+        return (2 if isinstance(error, UsageError) else 1), []
+    except SystemExit as left:  # argparse ends so
+        return (left.code if isinstance(left.code, int) else 1), []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -26,6 +27,7 @@ from headwater.records.connection import connect, shown, sqlite_path
 from headwater.records.schema import alembic_config, migrations_dir
 from headwater.records.tables import metadata as own_tables
 
+logger = logging.getLogger("headwater")
 OWN = "headwater"
 LOCK = 0x4EAD_0A7E5
 
@@ -79,8 +81,14 @@ def _connected(label: str, config: Config) -> Iterator[sqlalchemy.Connection]:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
             config.attributes["connection"] = connection
             yield connection
-    except (CommandError, exc.DBAPIError) as error:
-        reason = " ".join(str(getattr(error, "orig", None) or error).split())
+    except (CommandError, AssertionError) as error:
+        said = str(error) or "there is no such revision, or nothing to take back"
+        raise UsageError(
+            f"the migrations of {shown(url)} do not allow that: {said}",
+            fix="Nothing was changed. `db history` lists the revisions, `db current` where it stands.",
+        ) from error
+    except exc.DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
         raise RecordsError(
             f"the database {shown(url)} could not be migrated: {reason}",
             fix="Nothing was changed. `db history` lists the revisions, `db current` where it stands.",
@@ -123,7 +131,7 @@ def upgrade(revision: str = "heads", label: str | None = None) -> None:
     with _connected(name, config) as connection:
         command.upgrade(config, revision)
         user = grantee.get()
-        if connection.dialect.name == "postgresql" and user is not None and _is_main(name):
+        if connection.dialect.name == "postgresql" and user is not None:
             quote = connection.dialect.identifier_preparer.quote
             existing = set(sqlalchemy.inspect(connection).get_table_names())
             for table in [*own_tables.tables, "alembic_version"]:
@@ -257,6 +265,8 @@ def history(label: str | None = None) -> str:
 
 def execute_sql(sql: str, label: str | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Execute one SQL statement in a transaction; the columns and rows that it gives."""
+    if not sql.strip():
+        raise UsageError("there is no statement to execute", fix="Give it with --execute or --input.")
     name = _label(label)
     engine = sqlalchemy.create_engine(database_url(name, role="admin"), poolclass=sqlalchemy.pool.NullPool)
     try:
@@ -298,6 +308,19 @@ def refuse_missing_migrations() -> None:
         UsageError: with what is missing, and the command that applies it.
     """
     for label in _databases():
+        if _is_main(label) and sqlite_path(database_url(label)) is None and not _own_applied(label):
+            raise UsageError(
+                f"the database {shown(database_url(label))} lacks Headwater's own tables",
+                fix="Make them: python manage.py management db upgrade heads",
+            )
+        for plugin in plugins():
+            if models_of(plugin, None if _is_main(label) else label) and not _has_migrations(plugin, label):
+                where = "" if _is_main(label) else f" -d {label}"
+                logger.warning(
+                    "%s has models in %r without migrations: "
+                    "python manage.py management db make_migrations -p %s -m MESSAGE%s",
+                    plugin, label, plugin, where,
+                )  # fmt: skip
         branches = [plugin for plugin in plugins() if _has_migrations(plugin, label)]
         if not branches:
             continue
@@ -310,6 +333,10 @@ def refuse_missing_migrations() -> None:
                 f"the database {shown(database_url(label))} lacks migrations of {', '.join(missing)}",
                 fix=f"Apply them: python manage.py management db upgrade heads{where}",
             )
+
+
+def _own_applied(label: str) -> bool:
+    return any(revision.startswith(f"{OWN}_") for revision in _applied(label))
 
 
 def _has_migrations(plugin: str, label: str) -> bool:
@@ -335,8 +362,10 @@ def _applied(label: str) -> set[str]:
         with engine.connect() as connection:
             return set(MigrationContext.configure(connection).get_current_heads())
     except exc.DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
         raise RecordsError(
-            f"the database {shown(url)} cannot be reached: {error.orig}", fix="Check that it runs."
+            f"the database {shown(url)} does not answer: {reason}",
+            fix="Check that it runs, and `user` in the config.",
         ) from error
     finally:
         engine.dispose()
