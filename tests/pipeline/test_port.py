@@ -100,6 +100,29 @@ def test_porting_twice_changes_nothing(tmp_path: Path) -> None:
     assert file.read_text() == once
 
 
+def test_awkward_files_are_ported_too(tmp_path: Path) -> None:
+    awkward = {
+        "one_line.py": "from outflow.core.pipeline import context; from outflow.core.logging import nothing\n",
+        "latin.py": "# -*- coding: latin-1 -*-\nfrom outflow.core.tasks import Task\nx = '\xe9'\n",
+        "crlf.py": "from outflow.core.tasks import (\r\n    Task,  # the task\r\n    as_task,\r\n)\r\nx = 1\r\n",
+    }
+    for name, text in awkward.items():
+        (tmp_path / name).write_bytes(text.encode("latin-1"))
+    (tmp_path / "venv" / "lib").mkdir(parents=True)
+    foreign = tmp_path / "venv" / "lib" / "x.py"
+    foreign.write_text("from outflow.core.tasks import Task\n")
+    done = port_path(tmp_path)
+    assert len(done.changed) == 3
+    assert foreign.read_text() == "from outflow.core.tasks import Task\n"
+    assert (tmp_path / "one_line.py").read_text() == (
+        "from headwater import context; from outflow.core.logging import nothing\n"
+    )
+    assert (tmp_path / "latin.py").read_bytes().endswith(b"from headwater import Task\nx = '\xe9'\n")
+    assert (
+        tmp_path / "crlf.py"
+    ).read_bytes() == b"from headwater import Task, as_task  # the task\r\nx = 1\r\n"
+
+
 def test_a_file_that_is_no_python_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "broken.py"
     file.write_text("def (:\n")

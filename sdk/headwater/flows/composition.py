@@ -11,6 +11,7 @@ from headwater.blocks.compile import API_VERSION
 from headwater.errors import DocumentError
 from headwater.flows.errors import (
     DuplicateFlowError,
+    EmptyResultError,
     FlowDefinitionError,
     ParameterNotInFlowError,
     ParentAfterChildError,
@@ -21,7 +22,7 @@ from headwater.flows.errors import (
 from headwater.flows.flow import Flow, _node_name, with_plain_names
 from headwater.flows.mapping import MappedParameter
 from headwater.flows.registry import register_template
-from headwater.flows.templates import EXPOSED, Document, tasks_of
+from headwater.flows.templates import EXPOSED, Document
 
 logger = logging.getLogger("headwater")
 _HERE = "headwater.flows.mapping"
@@ -107,9 +108,15 @@ class FlowOfFlows(Flow):
                     raise ParentFlowNotInFlowsError(parent, child, order)
                 if order.index(parent) > order.index(child):
                     raise ParentAfterChildError(parent, child)
-                tasks = self.composing_flows[parent].tasks
-                if source.parent_task_name.replace("-", "_") not in tasks:
+                tasks = self.composing_flows[parent].task_outputs()
+                task = source.parent_task_name.replace("-", "_")
+                if task not in tasks:
                     raise TaskNotInFlowError(source.parent_task_name, parent, tasks)
+                if not tasks[task]:
+                    raise EmptyResultError(
+                        f"task {task!r} of flow {parent!r} returns nothing that could be mapped",
+                        fix="Map from a task that returns something.",
+                    )
 
     @classmethod
     def from_yaml(cls, source: str | Path | Mapping[str, Any]) -> FlowOfFlows:
@@ -179,9 +186,8 @@ class FlowOfFlows(Flow):
             if flow.version:
                 call["version"] = flow.version
             nodes.append({"name": own, "call": call, "inputs": given})
-            for node, offered in tasks_of(flow.template).items():
-                for output in offered:
-                    carried = f"{node}{EXPOSED}{output}"
+            for offered in flow.task_outputs().values():
+                for carried in offered.values():
                     outputs[f"{own}{EXPOSED}{carried}"] = {"from": f"{own}.{carried}"}
         block: dict[str, Any] = {"name": "main"}
         if inputs:
@@ -201,21 +207,14 @@ class FlowOfFlows(Flow):
     ) -> dict[str, Any]:
         """The source of a mapped parameter; nodes that look into the result come before the child."""
         parent = self.composing_flows[source.parent_flow_name]
-        task = source.parent_task_name.replace("-", "_")
-        node = parent.task_slugs[task]
-        outputs = parent.tasks[task]
+        outputs = parent.task_outputs()[source.parent_task_name.replace("-", "_")]
         caller = _node_name(source.parent_flow_name)
         place = f"{own}-{parameter.replace('_', '-')}"[:56]
-        if not outputs:
-            raise TaskNotInFlowError(
-                source.parent_task_name,
-                source.parent_flow_name,
-                [each for each, has in parent.tasks.items() if has],
-            )
         if len(outputs) == 1:
-            found = {"from": f"{caller}.{node}{EXPOSED}{outputs[0]}"}
+            (carried,) = outputs.values()
+            found = {"from": f"{caller}.{carried}"}
         else:
-            several = {output: {"from": f"{caller}.{node}{EXPOSED}{output}"} for output in outputs}
+            several = {output: {"from": f"{caller}.{carried}"} for output, carried in outputs.items()}
             nodes.append(
                 {
                     "name": f"{place}-all",
@@ -237,11 +236,12 @@ class FlowOfFlows(Flow):
         nodes.append(helper)
         return {"from": f"{helper['name']}.value"}
 
-    def _task_outputs(self) -> dict[str, dict[str, str]]:
+    def task_outputs(self) -> dict[str, dict[str, str]]:
+        """Task name -> output name -> the run's output that carries it; by `flow/task` and by unique names."""
         found: dict[str, dict[str, str]] = {}
         for name, flow in self.composing_flows.items():
             own = _node_name(name)
-            for task, outputs in flow._task_outputs().items():
+            for task, outputs in flow.task_outputs().items():
                 found[f"{name}/{task}"] = {
                     output: f"{own}{EXPOSED}{carried}" for output, carried in outputs.items()
                 }

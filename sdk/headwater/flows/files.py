@@ -32,12 +32,18 @@ def save_file(
     write = _handler(kind, filename)[0]
     try:
         content = write(value)
-    except (TypeError, ValueError, AttributeError) as error:
+    except Exception as error:  # whatever the format's own library raises
         raise FlowDefinitionError(
             f"{filename!r}: a {type(value).__name__} cannot be written as {kind}: {error}",
             fix="Take another file_type.",
         ) from error
-    _write(_url(filename, filesystem_identifier), content)
+    url = _url(filename, filesystem_identifier)
+    try:
+        _write(url, content)
+    except (OSError, ValueError, ImportError) as error:
+        raise FlowDefinitionError(
+            f"{url!r} cannot be written: {error}", fix="Check the file system."
+        ) from error
     return {"filename": filename, "file_type": kind, "filesystem_identifier": filesystem_identifier}
 
 
@@ -47,6 +53,10 @@ def load_file(record: Mapping[str, Any]) -> Any:
     Raises:
         FlowError: it is no such record, or the file is not there or cannot be read.
     """
+    if not isinstance(record, Mapping):
+        raise FlowDefinitionError(
+            f"a file record is a mapping; got {type(record).__name__}", fix="Return what save_file() gave."
+        )
     missing = [key for key in ("filename", "file_type", "filesystem_identifier") if key not in record]
     if missing:
         raise FlowDefinitionError(
@@ -57,7 +67,11 @@ def load_file(record: Mapping[str, Any]) -> Any:
     url = _url(name, str(record["filesystem_identifier"]))
     try:
         content = _read(url)
-    except FileNotFoundError as error:
+    except (ValueError, ImportError) as error:
+        raise FlowDefinitionError(
+            f"{url!r} cannot be opened: {error}", fix="Check the file system."
+        ) from error
+    except OSError as error:
         raise FlowDefinitionError(
             f"there is no file {url!r}", fix="Is its file system the same here?"
         ) from error
@@ -222,7 +236,7 @@ _TYPES: dict[str, tuple[Writer, Reader]] = {
 }
 _SUFFIXES = {
     ".txt": "text", ".yaml": "yaml", ".yml": "yaml", ".json": "json", ".h5": "hdf5", ".hdf5": "hdf5",
-    ".png": "image", ".npy": "npy", ".parquet": "parquet",
+    ".png": "image", ".jpg": "image", ".jpeg": "image", ".npy": "npy", ".parquet": "parquet",
 }  # fmt: skip
 
 

@@ -134,7 +134,7 @@ class Flow:
             EmptyResultError: the named task returned nothing.
             FlowError: there is no such task.
         """
-        known = self._task_outputs()
+        known = self.task_outputs()
         if task_name is not None and task_name not in known:
             raise FlowDefinitionError(
                 f"flow {self.name!r} has no task {task_name!r}", fix=f"Its tasks: {', '.join(known)}."
@@ -151,10 +151,10 @@ class Flow:
             )
         return value
 
-    def _task_outputs(self) -> dict[str, dict[str, str]]:
+    def task_outputs(self) -> dict[str, dict[str, str]]:
         """Task name -> output name -> the run's output that carries it."""
         composed = {
-            name: name.split(EXPOSED, 2)
+            name: name.split(EXPOSED)
             for name in entry_block(self.template["spec"]).get("outputs") or {}
             if name.count(EXPOSED) >= 2
         }
@@ -164,15 +164,16 @@ class Flow:
                 for node, outputs in tasks_of(self.template).items()
             }
         found: dict[str, dict[str, str]] = {}
-        for carried, (flow, node, output) in composed.items():
-            found.setdefault(f"{flow}/{_python_name(node)}", {})[output] = carried
+        for carried, (*flows, node, output) in composed.items():
+            found.setdefault("/".join([*flows, _python_name(node)]), {})[output] = carried
         return with_plain_names(found)
 
     def _document(self) -> Document:
         """A workflow that calls the flow's template and offers the outputs of all its tasks."""
         template = self.template
         inputs = entry_block(template["spec"]).get("inputs") or {}
-        outputs = [name for found in self._task_outputs().values() for name in found.values()]
+        # A name that is unique stands twice there: by itself, and after its flow's.
+        outputs = dict.fromkeys(name for found in self.task_outputs().values() for name in found.values())
         node = {
             "name": _node_name(self.name),
             "call": {"template": self.name, **({"version": self.version} if self.version else {})},

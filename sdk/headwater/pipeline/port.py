@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ FROM_ROOT = frozenset(
     }
 )  # fmt: skip
 FROM_TESTING = frozenset({"TaskTestCase", "CommandTestCase", "PostgresCommandTestCase"})
+_FOREIGN = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "env", "build", "dist"})
 STRINGS = {
     '"outflow.management"': '"headwater.management"',
     "'outflow.management'": "'headwater.management'",
@@ -64,12 +66,18 @@ def port_path(path: Path) -> Ported:
         raise UsageError(f"there is no {str(path)!r}", fix="Check the path.")
     done = Ported()
     for file in [path] if path.is_file() else sorted(_python_files(path)):
-        text = file.read_text(encoding="utf-8")
+        try:
+            with tokenize.open(file) as source:
+                encoding = source.encoding
+            text = file.read_bytes().decode(encoding)
+        except (SyntaxError, UnicodeDecodeError) as error:
+            done.left.append(Left(file, 1, "(encoding)", f"it cannot be read: {error}"))
+            continue
         new, left = port_text(text, file)
         done.left += left
         if new != text:
             partial = file.with_name(f".{file.name}.part")
-            partial.write_text(new, encoding="utf-8")
+            partial.write_bytes(new.encode(encoding))
             partial.chmod(file.stat().st_mode)
             partial.replace(file)
             done.changed.append(file)
@@ -78,7 +86,9 @@ def port_path(path: Path) -> Ported:
 
 def _python_files(folder: Path) -> Iterator[Path]:
     for file in folder.rglob("*.py"):
-        if not any(part.startswith(".") or part in ("__pycache__", "node_modules") for part in file.parts):
+        inside = file.relative_to(folder).parts[:-1]
+        foreign = any(part.startswith(".") or part in _FOREIGN for part in inside)
+        if not foreign and not any((parent / "pyvenv.cfg").exists() for parent in file.parents):
             yield file
 
 
@@ -89,7 +99,7 @@ def port_text(text: str, file: Path) -> tuple[str, list[Left]]:
     except SyntaxError as error:
         return text, [Left(file, error.lineno or 1, "(syntax)", f"it is not valid Python: {error.msg}")]
     lines = text.splitlines(keepends=True)
-    for node in sorted(ast.walk(tree), key=lambda each: getattr(each, "lineno", 0), reverse=True):
+    for node in sorted(ast.walk(tree), key=_position, reverse=True):
         if isinstance(node, ast.ImportFrom) and node.level == 0 and _is_outflow(node.module):
             _replace(lines, node, _ported_import(node))
     new = "".join(lines)
@@ -99,16 +109,26 @@ def port_text(text: str, file: Path) -> tuple[str, list[Left]]:
     return new, sorted(_left_in(new, file), key=lambda each: each.line)
 
 
+def _position(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+
+
 def _is_outflow(module: str | None) -> bool:
     return module is not None and (module == "outflow" or module.startswith("outflow."))
 
 
 def _replace(lines: list[str], node: ast.stmt, new: Sequence[str]) -> None:
     start, end = node.lineno - 1, (node.end_lineno or node.lineno) - 1
-    indent = lines[start][: node.col_offset]
-    tail = lines[end][node.end_col_offset or 0 :]
-    body = ("\n" + indent).join(new)
-    lines[start : end + 1] = [indent + body + (tail if tail.strip() or tail else "\n")]
+    # Offsets count bytes of UTF-8.
+    before = lines[start].encode()[: node.col_offset].decode()
+    tail = lines[end].encode()[node.end_col_offset or 0 :].decode()
+    ending = "\r\n" if lines[start].endswith("\r\n") else "\n"
+    comments = [line.partition("#")[2].strip() for line in lines[start:end] if "#" in line]
+    shares_its_line = before.strip() or tail.lstrip().startswith(";")
+    body = ("; " if shares_its_line else ending + before).join(new)
+    if comments:
+        tail = f"  # {'; '.join(comments)}" + tail if not tail.strip() else tail
+    lines[start : end + 1] = [before + body + (tail or ending)]
 
 
 def _ported_import(node: ast.ImportFrom) -> list[str]:
@@ -126,7 +146,14 @@ def _ported_import(node: ast.ImportFrom) -> list[str]:
 def _left_in(text: str, file: Path) -> Iterator[Left]:
     """What of Outflow is still named in the ported text."""
     imported: set[int] = set()
-    for node in ast.walk(ast.parse(text)):
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        yield Left(
+            file, error.lineno or 1, "(import)", "what was written here does not parse: mend it by hand"
+        )
+        return
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level == 0 and _is_outflow(node.module):
             imported.add(node.lineno)
             for alias in node.names:
