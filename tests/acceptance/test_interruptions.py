@@ -91,6 +91,22 @@ def test_a_signal_cancels_the_run(started, shell, backend: str, sent: signal.Sig
     assert phases == {"first": "Succeeded", "slow": "Cancelled", "total": "Cancelled"}
 
 
+def test_a_task_that_catches_everything_does_not_keep_the_run(shell, until) -> None:
+    shell.write(
+        "pipeline.py",
+        "import threading\n\nfrom headwater import task, workflow\n\n\n"
+        '@task\ndef stubborn() -> {"y": int}:\n    print("waiting", flush=True)\n    while True:\n'
+        "        try:\n            threading.Event().wait(60)\n        except BaseException:\n            pass\n\n\n"
+        "@workflow\ndef flow():\n    stubborn()\n",
+    )
+    process = shell.start("run", "pipeline.py")
+    until(process, "waiting")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == 143
+    assert shell.json("show", "last")["phase"] == "Cancelled"
+
+
 @pytest.mark.parametrize("backend", ["default", "parallel"])
 def test_a_killed_run_is_lost_and_can_be_resumed(started, shell, tmp_path: Path, backend: str) -> None:
     process = started(backend)

@@ -122,6 +122,24 @@ def test_shell_runs_what_is_piped_in(ready) -> None:
     assert "{'raw_data_array': [42, 43, 44, 45]} default" in done.stdout
 
 
+def test_secrets_are_in_no_record_and_no_log(ready) -> None:
+    ready.configure(secrets={"password": "hunter2hunter2"})
+    commands = ready.plugin / "commands.py"
+    commands.write_text(
+        commands.read_text()
+        + '\n\n@RootCommand.subcommand()\n@argument("--token")\ndef leak(token):\n'
+        + '    print("it is", config["secrets"]["password"])\n'
+        + '    raise ValueError("no login with " + config["secrets"]["password"])\n'
+    )
+    assert ready("leak", "--token", "tok-tok-tok").returncode == 1
+    kept = b"".join(
+        file.read_bytes() for file in ready.folder.rglob("*") if file.suffix in (".db", ".jsonl", ".db-wal")
+    )
+    assert b"no login with ***" in kept
+    assert b"hunter2" not in kept
+    assert "tok-tok" not in ready.ok("db", "execute_sql", "-e", "SELECT content FROM document")
+
+
 def test_display_config_masks_secrets(reduction) -> None:
     reduction.configure(secrets={"password": "hunter2"})
     shown = reduction.ok("management", "display_config")

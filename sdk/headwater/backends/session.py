@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -163,8 +164,21 @@ class _Session:
             _raise(result)
         return result
 
+    def _give_up(self, signum: int) -> None:
+        """The task in this thread cannot be ended: write the end, end the workers and leave all the same."""
+        try:
+            if not self.engine.ended:
+                self.engine.handle(
+                    Stopped(time.time(), kill=True, reason="interrupted; its task would not end")
+                )
+            self.executor.close()
+            self.tracking.finish(self._result(), self.engine.outputs)
+        finally:
+            os._exit(128 + signum)
+
     def _drive(self, driver: Driver, guard: SignalGuard) -> None:
         guard.told = driver
+        guard.last_resort = self._give_up
         try:
             driver.run()
         except BaseException as error:

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -16,6 +17,7 @@ from headwater.runtime.driver import Driver
 from headwater.runtime.interrupts import TaskInterrupted, raise_in_thread
 
 LOOK_SECONDS = 0.2
+PATIENCE_SECONDS = 7.0
 
 
 class RunInterrupted(KeyboardInterrupt, SystemExit):
@@ -37,6 +39,8 @@ class SignalGuard:
     def __init__(self) -> None:
         self.signum: int | None = None
         self.told: Driver | None = None
+        self.last_resort: Callable[[int], None] | None = None  # for a task that catches everything
+        self._patience: threading.Timer | None = None
         self._over = threading.Event()
         self._previous: dict[int, Any] = {}
 
@@ -70,6 +74,8 @@ class SignalGuard:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        if self._patience is not None:
+            self._patience.cancel()
         for signum, handler in self._previous.items():
             signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
 
@@ -80,6 +86,10 @@ class SignalGuard:
         driver = self.told
         if driver is None:
             raise KeyboardInterrupt
+        if self.last_resort is not None:
+            self._patience = threading.Timer(PATIENCE_SECONDS, self.last_resort, (signum,))
+            self._patience.daemon = True
+            self._patience.start()
         driver.post(Stopped(time.time(), kill=True, reason=f"interrupted by {signal.Signals(signum).name}"))
         if driver.executor.interruptible:
             raise TaskInterrupted

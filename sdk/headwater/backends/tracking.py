@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from headwater.backends.observers import Observers
 from headwater.backends.result import RunResult
 from headwater.blocks.compile import Compiled
 from headwater.configuration import config, database_url, masked, plain, state_dir
+from headwater.configuration.masking import scrubbed, secret_values
 from headwater.engine import ENDED, Graph, NodeState, Phase
-from headwater.engine.events import Event, Failed, ItemFailed, ItemsSucceeded, Sized
+from headwater.engine.events import Event, Failed, Failure, ItemFailed, ItemsSucceeded, Sized
 from headwater.engine.graph import Call, Condition, Iterate, Loop, Map, Merge, Race, Suspend, Task
 from headwater.engine.intervals import Range
 from headwater.engine.plan import plan_of
@@ -93,6 +95,7 @@ class Tracking:
         self._capture = Capture(home / "logs" / f"{info.run_id}.jsonl", echo=self.echo)
         self._maps: Mapping[str, MapJob] = {}
         self._sized: set[str] = set()
+        self._secrets = secret_values(config)
         self._attempts: dict[str, int] = {}
 
     def start(self, maps: Mapping[str, MapJob]) -> None:
@@ -138,8 +141,8 @@ class Tracking:
             kind=_KINDS.get(type(node.kind), "container"),
             ref=node.kind.ref if type(node.kind) is Task else "",
             outputs=outputs,
-            error=state.failure if phase is Phase.FAILED else None,
-            message=state.message,
+            error=self._shown(state.failure) if phase is Phase.FAILED else None,
+            message=scrubbed(state.message, self._secrets),
             answer=state.answer,
             started_at=state.started_at,
         )
@@ -147,7 +150,9 @@ class Tracking:
             if phase is Phase.RUNNING:
                 recorder.attempt_started(path, state.attempt, at or time.time())
             elif phase in ENDED:
-                recorder.attempt_ended(path, state.attempt, at or time.time(), phase.value, state.failure)
+                recorder.attempt_ended(
+                    path, state.attempt, at or time.time(), phase.value, self._shown(state.failure)
+                )
 
     def happened(self, event: Event) -> None:
         """Record what nodes do not show: failed attempts, and the items of maps."""
@@ -160,9 +165,12 @@ class Tracking:
             # Items that a resumed run has from the earlier one.
             self._record_items(recorder, event.path, event.done, event.at, 0)
         elif type(event) is ItemFailed:
-            recorder.item_failed(event.path, event.index, event.attempt, event.failure, event.at)
+            failure = self._shown(event.failure)
+            assert failure is not None
+            recorder.item_failed(event.path, event.index, event.attempt, failure, event.at)
         elif type(event) is Failed:
-            recorder.attempt_ended(event.path, event.attempt, event.at, "Failed", event.failure)
+            failure = self._shown(event.failure)
+            recorder.attempt_ended(event.path, event.attempt, event.at, "Failed", failure)
 
     def _record_items(
         self, recorder: Recorder, path: str, ranges: Sequence[Range], at: float, cached: int
@@ -174,6 +182,13 @@ class Tracking:
             outputs = [job.results.get(index) for index in range(start, stop)]
             encoded = self._encoder.one(outputs, inline=SLICE_INLINE_BYTES)
             recorder.items_done(path, ((start, stop),), encoded, at, cached=cached)
+
+    def _shown(self, failure: Failure | None) -> Failure | None:
+        """A failure as it may be kept: without the config's secrets."""
+        if failure is None or not self._secrets:
+            return failure
+        message, trace = (scrubbed(text, self._secrets) for text in (failure.message, failure.traceback))
+        return replace(failure, message=message, traceback=trace)
 
     def approval_asked(self, path: str, message: str) -> None:
         """Tell the observers that somebody has to approve."""
@@ -189,10 +204,10 @@ class Tracking:
             recorder.run_finished(
                 result.phase,
                 finished_at=result.finished_at,
-                error=failure.as_failure() if failure is not None else None,
+                error=self._shown(failure.as_failure()) if failure is not None else None,
                 outputs=self._encoder.all(outputs),
                 exit_code=result.exit_code,
-                message=str(failure) if failure is not None else "",
+                message=scrubbed(str(failure), self._secrets) if failure is not None else "",
             )
             recorder.close()
         self.observers.finish(result)

@@ -30,6 +30,34 @@ def masked(mapping: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _value(_words(key), value, hide=False) for key, value in mapping.items()}
 
 
+LEAST_SECRET = 4
+
+
+def secret_values(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The texts under `secrets` of a config, the longest first; very short ones would hide too much else.
+
+    >>> secret_values({"secrets": {"user": "me", "password": "hunter2"}})
+    ('hunter2',)
+    """
+    found: set[str] = set()
+    pending: list[Any] = [config.get("secrets")]
+    for value in pending:
+        if isinstance(value, Mapping):
+            pending += value.values()
+        elif isinstance(value, list | tuple):
+            pending += value
+        elif isinstance(value, str) and len(value) >= LEAST_SECRET:
+            found.add(value)
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def scrubbed(text: str, secrets: tuple[str, ...]) -> str:
+    """A text in which secrets are replaced by `***`."""
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
+
+
 def _words(key: object) -> frozenset[str]:
     return frozenset(word.lower() for word in _WORDS.findall(str(key)))
 

@@ -6,11 +6,13 @@ import argparse
 import base64
 import pickle
 
+from headwater.configuration.masking import MASK, masked
+
 ARGUMENTS = "headwater.dev/command-arguments"
 
 
 def encoded_arguments(args: argparse.Namespace) -> str:
-    """The arguments as text; those that cannot be pickled (an open file) are left out."""
+    """The arguments as text, passwords and the like masked; those that cannot be pickled are left out."""
     kept = {}
     for name, value in vars(args).items():
         try:
@@ -18,6 +20,8 @@ def encoded_arguments(args: argparse.Namespace) -> str:
         except Exception:  # whatever pickling somebody's type raises
             continue
         kept[name] = value
+    shown = masked(kept)
+    kept = {name: shown[name] if shown[name] == MASK else value for name, value in kept.items()}
     return base64.b64encode(pickle.dumps(kept)).decode()
 
 

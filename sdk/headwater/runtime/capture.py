@@ -15,6 +15,9 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from headwater.configuration import config
+from headwater.configuration.masking import scrubbed, secret_values
+
 _where = threading.local()
 
 
@@ -81,6 +84,7 @@ class Capture:
         self.file = file
         self.echo = echo
         self._fd = -1
+        self._secrets: tuple[str, ...] = ()
         self._streams: list[tuple[str, IO[str], _Stream]] = []
         self._handler: _Handler | None = None
 
@@ -89,6 +93,7 @@ class Capture:
         global _capturing
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
+            self._secrets = secret_values(config)
             self._fd = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         except OSError as error:
             logging.getLogger("headwater").warning("no log is kept of this run: %s", error)
@@ -134,7 +139,7 @@ class Capture:
         entry["s"] = stream
         if level:
             entry["l"] = level
-        entry["x"] = text
+        entry["x"] = scrubbed(text, self._secrets) if self._secrets else text
         try:
             os.write(self._fd, (json.dumps(entry, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
         except OSError:
