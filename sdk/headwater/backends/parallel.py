@@ -36,7 +36,7 @@ from headwater.engine.events import (
 )
 from headwater.engine.graph import ErrorClass
 from headwater.errors import TaskFailed, WorkerDied
-from headwater.runtime.caching import CacheAccess
+from headwater.runtime.caching import CacheAccess, retries_below
 from headwater.runtime.carry import kept
 from headwater.runtime.code import Code, live_inputs
 from headwater.runtime.inline import LocalExecutor, failure_of
@@ -85,6 +85,9 @@ class ParallelExecutor(LocalExecutor):
         self._ids = itertools.count()
         self._jobs: dict[str, _Job] = {}
         self._local: list[Command] = []
+        self._calls: dict[str, str] = {}
+        self._retries: dict[str, int] = {}
+        self._deaths: dict[tuple[str, int], int] = {}
         self._task_call = self._share("tasks", TaskCall(graph, code, self.cache, self._place))
 
     def _share(self, name: str, value: Callable[..., object]) -> str:
@@ -120,6 +123,8 @@ class ParallelExecutor(LocalExecutor):
             f"{command.path}#{next(self._ids)}", ItemCall(runner, command.attempt, self._place)
         )
         job = self._new_job(command.path, command.attempt)
+        self._calls[job] = shared
+        self._retries[command.path] = retries_below(self.graph, mapped.node)
         self._pool.items(job, shared, command.ranges, mapped.slice, limit=command.map.parallelism)
 
     def _cancel(self, path: str) -> None:
@@ -179,9 +184,27 @@ class ParallelExecutor(LocalExecutor):
                 failure = _failure(report, where)
                 return [ItemFailed(job.path, report.index, job.attempt, failure, now)]
             case ItemDied():
+                if self._tries_again(key, job, report.index):
+                    return []
                 where = f"{job.path}[{report.index}]"
                 return [ItemFailed(job.path, report.index, job.attempt, _death(where, report.message), now)]
         return []
+
+    def _tries_again(self, key: str, job: _Job, index: int) -> bool:
+        """Send an item again whose worker died in a task that is to be retried.
+
+        Tasks in the body of a map are retried where they run; a dead worker takes that with it.
+        """
+        limit = self._retries.get(job.path, 0)
+        mapped = self.maps.get(job.path)
+        deaths = self._deaths.get((job.path, index), 0)
+        if mapped is None or deaths >= limit:
+            return False
+        self._deaths[job.path, index] = deaths + 1
+        self._pool.items(
+            key, self._calls[key], [(index, index + 1)], mapped.slice, limit=mapped.map.parallelism
+        )
+        return True
 
     def _returned(self, job: _Job, value: object, now: float) -> Event:
         if isinstance(value, Left):

@@ -89,7 +89,7 @@ def compile_workflow(workflow: Workflow, *, as_hook: bool = True) -> Compiled:
         ConfigError: a parameter is not in the config.
     """
     root = _root_of(workflow, as_hook)
-    compiler = _Compiler()
+    compiler = _Compiler(inside=None if as_hook else workflow)
     compiler.block(root, wiring_of(root, _feedback_of(root)), "main")
     spec: Spec = {"entrypoint": "main"}
     parameters = parameters_for(compiler.tasks)
@@ -106,7 +106,8 @@ def _root_of(workflow: Workflow, as_hook: bool) -> Workflow:
     special = isinstance(workflow, MapWorkflow | LoopWorkflow | IterativeWorkflow) or (
         as_hook and workflow.has_hook()
     )
-    plain = not special and not workflow.options.get("cache") and not _policy_of(workflow.options)
+    # What runs inside of a hook belongs to the node of the hook, which has the policy.
+    plain = not special and (not as_hook or not _policy_of(workflow.options))
     if plain and not wiring.externals:
         return workflow
     return _Around(workflow, wiring)
@@ -138,7 +139,8 @@ class _Around(Workflow):
 
 
 class _Compiler:
-    def __init__(self) -> None:
+    def __init__(self, inside: Workflow | None = None) -> None:
+        self.inside = inside
         self.blocks: list[Spec] = []
         self.objects: dict[str, object] = {}
         self.tasks: list[Task] = []
@@ -226,12 +228,18 @@ class _Compiler:
             node["condition"] = {"task": self._ref_of_function(block.condition)}
         elif isinstance(block, Workflow):
             self._workflow_node(node, block, names, wiring)
-            node.update(_policy_of(block.options))
+            if block is not self.inside:
+                node.update(_policy_of(block.options))
         else:
             assert isinstance(block, Task)
             self.tasks.append(block)
             node["task"] = self._ref_of_task(block)
             node.update(_policy_of(block.options))
+        if isinstance(block, MapWorkflow) and "task" in node:
+            # A map with a hook takes the sequences themselves.
+            outer = {inner: name for name, inner in (block.map_on or {}).items()}
+            over = {outer.get(inner, inner): feed for inner, feed in wiring.over.get(block, {}).items()}
+            feeds = {**feeds, **over}
         if feeds:
             node["inputs"] = {name: self._source(feed, names) for name, feed in feeds.items()}
         self._add_order(node, block, names, wiring)
@@ -263,7 +271,7 @@ class _Compiler:
         return sources
 
     def _workflow_node(self, node: Spec, block: Workflow, names: Mapping[Block, str], wiring: Wiring) -> None:
-        if block.has_hook():
+        if block.has_hook() and block is not self.inside:
             node["task"] = self._ref_of_task(RunHook(block))
             return
         inner = wiring_of(block, _feedback_where(block, wiring))

@@ -7,6 +7,7 @@ from typing import Any
 
 from headwater.blocks.task import Outputs, Task
 from headwater.blocks.workflow import Workflow
+from headwater.errors import TargetError
 
 
 class RunHook(Task):
@@ -28,7 +29,12 @@ class RunHook(Task):
             self.add_output(target.name)
 
     def _execute(self, inputs: Mapping[str, object]) -> Outputs:
-        return dict(self.workflow._run(**inputs))
+        returned = self.workflow._run(**inputs)
+        if not isinstance(returned, Mapping) or not set(self.outputs) <= set(returned):
+            got = ", ".join(returned) if isinstance(returned, Mapping) else type(returned).__name__
+            wanted = ", ".join(self.outputs) or "nothing"
+            raise TargetError(f"In workflow {self.name!r}: _run must return a dict of {wanted}; got {got}")
+        return {name: returned[name] for name in self.outputs}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "workflow": self.workflow}

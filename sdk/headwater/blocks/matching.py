@@ -13,7 +13,7 @@ from headwater.blocks.library import PASS_THROUGH
 from headwater.blocks.special import IterativeWorkflow, MapWorkflow
 from headwater.blocks.targets import MISSING, Target
 from headwater.blocks.task import Task
-from headwater.blocks.typecheck import could_match, is_optional, is_sequence_type, type_name
+from headwater.blocks.typecheck import check_of, could_match, is_optional, is_sequence_type, type_name
 from headwater.blocks.workflow import Workflow
 from headwater.errors import GraphError
 
@@ -313,6 +313,13 @@ class _Wirer:
         inner: Wiring | None,
     ) -> Feed | None:
         if name in block.bound:
+            check = check_of(target.type) if isinstance(block, Task) else None
+            wrong = check(block.bound[name]) if check is not None else None
+            if wrong is not None and not (block.bound[name] is None and target.default is None):
+                raise GraphError(
+                    f'In task {block.name!r}: input "{name}" must be {type_name(target.type)}; got {wrong}',
+                    fix="It was given by a keyword or bind().",
+                )
             return Fixed(block.bound[name])
         external = self._external(block, name, target, inner)
         if external is not None:

@@ -415,7 +415,11 @@ class Engine:
             self.clear_timers(state)
         if state.looked_up and phase is not Phase.CACHED:
             self.out.append(
-                StoreCached(state.path, state.node, outputs if phase is Phase.SUCCEEDED else None)
+                StoreCached(
+                    state.path,
+                    state.node,
+                    outputs if phase is Phase.SUCCEEDED and not _holds_failure(state) else None,
+                )
             )
         frame = state.frame
         if phase is Phase.FAILED:
@@ -533,6 +537,15 @@ class Engine:
                 self.cancel(child, reason)
         if state.phase not in ENDED:
             self.end(state, Phase.CANCELLED, message=reason)
+
+
+def _holds_failure(state: NodeState) -> bool:
+    """Whether something below a node failed, although the node itself did not."""
+    return any(
+        child.phase is Phase.FAILED or _holds_failure(child)
+        for frame in (state.children or {}).values()
+        for child in frame.nodes
+    )
 
 
 def _described(failure: Failure) -> dict[str, object]:

@@ -56,6 +56,14 @@ def refs_below(graph: Graph, node: Node) -> list[str]:
     return list(refs)
 
 
+def retries_below(graph: Graph, node: Node) -> int:
+    """How often the most patient task in the blocks below a node is retried."""
+    limits = [
+        inner.policy.retry.limit for block in blocks_below(graph, node) for inner in graph.blocks[block].nodes
+    ]
+    return max(limits, default=0)
+
+
 def source_of(found: object) -> object:
     """What of an object is its code: the function that a task was made of, else its class."""
     if isinstance(found, RunHook):

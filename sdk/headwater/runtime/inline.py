@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import traceback
 from collections import deque
@@ -58,12 +59,19 @@ def failure_of(error: BaseException, path: str) -> Failure:
     oom = isinstance(error, MemoryError)
     return Failure(
         type(error).__name__,
-        str(error) or repr(error),
+        _text_of(error),
         ErrorClass.INVALID if invalid else ErrorClass.OOM if oom else ErrorClass.ERROR,
         path,
         _traceback_of(error),
         error,
     )
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error) or repr(error)
+    except Exception:  # it is the user's own class
+        return f"(a {type(error).__name__} that cannot be shown as text)"
 
 
 def _traceback_of(error: BaseException) -> str:
@@ -74,6 +82,15 @@ def _traceback_of(error: BaseException) -> str:
     shown = [frame for frame in frames if not frame.filename.startswith(_OURS)] or frames[-1:]
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(shown)]
     return "".join(lines + traceback.format_exception_only(error))
+
+
+def _passes_signal_on(error: BaseException) -> bool:
+    """Whether a signal ended a run that the task itself had started: then it is meant for this run too."""
+    signum = getattr(error, "signum", None)
+    if not isinstance(error, KeyboardInterrupt):
+        return False
+    signal.raise_signal(signum if isinstance(signum, int) else signal.SIGINT)
+    return True
 
 
 class LocalExecutor:
@@ -294,7 +311,9 @@ class InlineExecutor(LocalExecutor):
             return [Failed(path, attempt, failure, self.clock())]
         except ExitPipeline as leave:
             return [Stopped(self.clock(), kill=True, reason="exit_pipeline()", code=leave.code)]
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if _passes_signal_on(error):
+                return []
             return [Failed(path, attempt, failure_of(error, self.prefix + path), self.clock())]
         finally:
             self.interruptible = False
@@ -354,7 +373,10 @@ class InlineExecutor(LocalExecutor):
             except ExitPipeline as leave:
                 events.append(Stopped(self.clock(), kill=True, reason="exit_pipeline()", code=leave.code))
                 break
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
+                if _passes_signal_on(error):
+                    ranges.appendleft((index, stop))
+                    break
                 if index > first:
                     events.append(ItemsSucceeded(command.path, ((first, index),), self.clock(), cached))
                 failure = failure_of(error, f"{runner.path}[{index}]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import threading
 import time
@@ -13,6 +14,20 @@ from types import FrameType
 
 class TaskInterrupted(BaseException):
     """Raised inside a task that must end. Derives from BaseException so that `except Exception` lets it pass."""
+
+
+def _forget_in_child() -> None:
+    """A process that a task forks is not ours to interrupt: it has the usual handlers and no timer."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGURG):
+        handler = signal.getsignal(signum)
+        if str(getattr(handler, "__module__", "")).startswith("headwater."):
+            usual = signal.default_int_handler if signum is signal.SIGINT else signal.SIG_DFL
+            signal.signal(signum, usual)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
 
 
 @contextmanager

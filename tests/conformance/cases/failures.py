@@ -91,6 +91,23 @@ def too_deep_a_recursion() -> Workflow:
     return w
 
 
+class Unshowable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@task
+def unshowable() -> {"x": int}:
+    raise Unshowable
+
+
+@case(phase="Failed", error=Error("unshowable", "Unshowable", ("cannot be shown",)))
+def an_exception_whose_text_cannot_be_had() -> Workflow:
+    with Workflow() as w:
+        unshowable()
+    return w
+
+
 @task
 def hungry() -> {"x": int}:
     raise MemoryError("no more")

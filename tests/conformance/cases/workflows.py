@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from headwater import IdentityTask, Workflow, as_workflow, task, workflow
+from headwater import (
+    IdentityTask,
+    IterativeWorkflow,
+    MapWorkflow,
+    Workflow,
+    as_workflow,
+    task,
+    workflow,
+)
 
 from tests.conformance.case import case
 
@@ -165,6 +173,50 @@ def a_run_hook_may_call_super() -> Workflow:
     with Workflow() as w:
         [one(), two()] | Doubling() | double()
     return w
+
+
+class Plain(Workflow):
+    def setup_tasks(self) -> None:
+        add()
+
+    def _run(self, **inputs: Any) -> Any:
+        return super()._run(**inputs)
+
+
+@case(outputs={"total": 3}, inputs={"a": 1, "b": 2})
+def a_cached_run_hook_may_call_super() -> Any:
+    return Plain(cache=True)
+
+
+class Repeated(IterativeWorkflow):
+    def setup_tasks(self) -> None:
+        grow()
+
+    def _run(self, **inputs: Any) -> Any:
+        return super()._run(**inputs)
+
+
+class Mapped(MapWorkflow):
+    def setup_tasks(self) -> None:
+        grow()
+
+    def _run(self, **inputs: Any) -> Any:
+        return super()._run(**inputs)
+
+
+@task
+def grow(x: int) -> {"x": int}:
+    return x + 1
+
+
+@case(outputs={"x": 4}, inputs={"x": 1})
+def an_iteration_with_a_run_hook() -> Any:
+    return Repeated(max_iterations=3)
+
+
+@case(outputs={"x": [2, 3]}, inputs={"xs": [1, 2]})
+def a_map_with_a_run_hook() -> Any:
+    return Mapped(map_on={"xs": "x"})
 
 
 @case(outputs={"total": 7}, inputs={"a": 3, "b": 4})
