@@ -48,9 +48,9 @@ bench: $(VENV)/.installed-dev  ## Measure beside peers (see benchmarks/README.md
 lock: $(BIN)/python  ## Write the hashed locks anew
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
-	  --extra build --extra examples pyproject.toml -o requirements.lock
+	  --extra build --extra examples --extra dev --extra docs pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
-	  --extra build --extra examples --extra dev --extra docs --extra postgresql pyproject.toml -o requirements-dev.lock
+	  --extra build --extra examples -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 clean:  ## Remove what make has made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
