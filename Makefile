@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN_WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit lock clean bench
+.PHONY: help demo test lint types layers unit lock clean bench slurm slurm-down
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,12 @@ unit: $(VENV)/.installed-dev  ## All tests and doctests
 
 bench: $(VENV)/.installed-dev  ## Measure beside peers (see benchmarks/README.md)
 	$(BIN)/python benchmarks/run.py
+
+slurm: $(VENV)/.installed-dev  ## Start the Slurm test cluster (root); `. .slurm/env` in a shell that uses it
+	$(BIN)/python -m tests.slurm up
+
+slurm-down: $(VENV)/.installed-dev  ## Stop it and remove all that it has made
+	$(BIN)/python -m tests.slurm down
 
 lock: $(BIN)/python  ## Write the hashed locks anew
 	$(BIN)/python -m pip install --quiet uv

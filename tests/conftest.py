@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,3 +15,10 @@ def headwater_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     for name in ("HEADWATER_CONFIG_PATH", "HEADWATER_SETTINGS_MODULE"):
         monkeypatch.delenv(name, raising=False)
     return home
+
+
+def pytest_sessionfinish() -> None:
+    """End what tests have started and share: the Slurm cluster, when nobody else uses it."""
+    use = sys.modules.get("tests.slurm.use")
+    if use is not None:
+        use.leave()
