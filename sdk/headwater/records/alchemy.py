@@ -58,16 +58,17 @@ class AlchemyConnection:
         with self._transaction() as connection:
             return [tuple(row) for row in connection.execute(sqlalchemy.text(sql), dict(parameters or {}))]
 
-    def write(self, rows: Rows, steps: Sequence[Step] = ()) -> None:
+    def write(self, rows: Rows, steps: Sequence[Step] = (), *, whole: bool = False) -> None:
         """Upsert rows, by table, then execute the steps: all in one transaction, or nothing."""
         placeholder = "?" if self.dialect == "sqlite" else "%s"
         with self._transaction() as connection:
             for table, of_table in rows.items():
                 for piece in chunks(of_table):
                     values = tuple(value for row in piece for value in row)
-                    connection.exec_driver_sql(upsert_sql(table, len(piece), placeholder), values)
-            for sql, parameters in steps:
-                connection.execute(sqlalchemy.text(sql), dict(parameters))
+                    sql = upsert_sql(table, len(piece), placeholder, whole=whole)
+                    connection.exec_driver_sql(sql, values)
+            for text, parameters in steps:
+                connection.execute(sqlalchemy.text(text), dict(parameters))
 
     def patience(self, seconds: float) -> None:
         """How long to wait for somebody else's lock."""

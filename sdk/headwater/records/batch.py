@@ -111,6 +111,7 @@ class Batch:
             *(encode_json(dict(info.code)), encode_json(dict(info.inputs)), None, *_NO_ERROR, None, 0),
             *(info.resumed_from, where["host"], where["pid"], where["process"], clean(where["login"])),
             *(at, None, at, 0),
+            *(None, None, None, None, None),  # only runs on a cluster have these
         ]
         self._put_run()
 
@@ -149,7 +150,7 @@ class Batch:
 
     def _put_run(self) -> None:
         assert self._run is not None
-        self._run[-1] = self._next()
+        self._run[_COLUMN["run"]["version"]] = self._next()
         self._put("run", (self.run_id,), tuple(self._run))
 
     def _content(self, table: str, content: Mapping[str, Any] | None, at: float) -> str | None:

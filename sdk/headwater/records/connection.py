@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from headwater.errors import RecordsError
-from headwater.records.statements import UPSERTS
+from headwater.records.statements import UPSERTS, WHOLE
 
 Row = tuple[Any, ...]
 Rows = Mapping[str, Sequence[Row]]
@@ -40,8 +40,11 @@ class Connection(Protocol):
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """What a SELECT answers."""
 
-    def write(self, rows: Rows, steps: Sequence[Step] = ()) -> None:
-        """Upsert rows, by table, then execute the steps: all in one transaction, or nothing."""
+    def write(self, rows: Rows, steps: Sequence[Step] = (), *, whole: bool = False) -> None:
+        """Upsert rows, by table, then execute the steps: all in one transaction, or nothing.
+
+        Of what a `whole` row replaces nothing stays; else what a row leaves open stays as it was.
+        """
 
     def patience(self, seconds: float) -> None:
         """How long to wait for somebody else's lock."""
@@ -93,11 +96,11 @@ def shown(url: str) -> str:
     return str(masked({"url": url})["url"])
 
 
-def upsert_sql(table: str, count: int, placeholder: str) -> str:
+def upsert_sql(table: str, count: int, placeholder: str, *, whole: bool = False) -> str:
     """The statement that upserts `count` rows of a table."""
     upsert = UPSERTS[table]
     group = "(" + ", ".join([placeholder] * len(upsert.columns)) + ")"
-    return upsert.before + ", ".join([group] * count) + upsert.after
+    return upsert.before + ", ".join([group] * count) + (WHOLE[table] if whole else upsert.after)
 
 
 def chunks(rows: Sequence[Row]) -> list[Sequence[Row]]:
@@ -158,7 +161,7 @@ class SqliteConnection:
         except sqlite3.Error as error:
             raise sqlite_error(error, self.path) from error
 
-    def write(self, rows: Rows, steps: Sequence[Step] = ()) -> None:
+    def write(self, rows: Rows, steps: Sequence[Step] = (), *, whole: bool = False) -> None:
         """Upsert rows, by table, then execute the steps: all in one transaction, or nothing."""
         execute = self._connection.execute
         try:
@@ -166,9 +169,10 @@ class SqliteConnection:
             try:
                 for table, of_table in rows.items():
                     for piece in chunks(of_table):
-                        execute(upsert_sql(table, len(piece), "?"), [value for row in piece for value in row])
-                for sql, parameters in steps:
-                    execute(sql, parameters)
+                        sql = upsert_sql(table, len(piece), "?", whole=whole)
+                        execute(sql, [value for row in piece for value in row])
+                for step, parameters in steps:
+                    execute(step, parameters)
                 execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:  # a full disk has rolled back already

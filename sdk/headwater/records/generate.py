@@ -56,10 +56,11 @@ class Upsert(NamedTuple):
 '''
 
 
-def upsert(table: Table, dialect: Dialect) -> tuple[tuple[str, ...], str, str]:
+def upsert(table: Table, dialect: Dialect, *, whole: bool = False) -> tuple[tuple[str, ...], str, str]:
     """The columns, the text before the values, and the text after them, as SQLAlchemy says it in a dialect.
 
-    A row with a version replaces only a lower one; rows without a version are written once.
+    A row with a version replaces only a lower one; rows without a version are written once. Of what a `whole`
+    row replaces nothing stays.
     """
     insert: Any = postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
     keys = [column.name for column in table.primary_key]
@@ -68,7 +69,10 @@ def upsert(table: Table, dialect: Dialect) -> tuple[tuple[str, ...], str, str]:
         new = insert.excluded
         statement = insert.on_conflict_do_update(
             index_elements=keys,
-            set_={column.name: _value(column, new[column.name]) for column in others},
+            set_={
+                column.name: new[column.name] if whole else _value(column, new[column.name])
+                for column in others
+            },
             where=new.version > table.c.version,
         )
     else:
@@ -107,6 +111,14 @@ def source() -> str:
         lines.append("        (" + "".join(f"{_literal(name)}, " for name in columns).rstrip(", ") + "),\n")
         lines.append(f"        {_literal(before)},\n        {_literal(after)},\n")
         lines.append(f"        {_positions(table, KEPT)},\n        {_positions(table, FIRST)},\n    ),\n")
+    lines.append("}\n\n")
+    lines.append(
+        "# What stands after the values where each row says everything: nothing of the earlier one stays.\n"
+    )
+    lines.append("WHOLE: dict[str, str] = {\n")
+    for table in tables.metadata.sorted_tables:
+        _, _, after = upsert(table, dialect, whole=True)
+        lines.append(f"    {_literal(table.name)}: {_literal(after)},\n")
     lines.append("}\n")
     return "".join(lines)
 

@@ -43,7 +43,10 @@ def mark_lost(url: str) -> list[str]:
 
 def mark_lost_in(connection: Connection, now: float | None = None) -> list[str]:
     """The same on an open connection: the runs found, also when the database cannot be written."""
-    sql = f"SELECT run_id, host, pid, process, heartbeat_at, version FROM run WHERE {_UNFINISHED}"
+    # A run on a cluster has no process that could be gone: it is the operator that says how it ends.
+    sql = (
+        f"SELECT run_id, host, pid, process, heartbeat_at, version FROM run WHERE {_UNFINISHED} AND pid <> 0"
+    )
     lost = []
     steps: list[Step] = []
     for run_id, host, pid, process, heartbeat_at, version in connection.rows(sql):

@@ -23,7 +23,7 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A recorded run."""
+    """A recorded run. One on a cluster has a namespace, `target` names the cluster, and its `pid` is 0."""
 
     run_id: str
     name: str
@@ -45,6 +45,11 @@ class Run:
     code: Mapping[str, str] = field(default_factory=dict)
     document_digest: str | None = None
     configuration_digest: str | None = None
+    namespace: str = ""
+    project: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    progress_done: int | None = None
+    progress_total: int | None = None
 
     @property
     def ended(self) -> bool:

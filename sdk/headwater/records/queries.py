@@ -6,6 +6,7 @@ Every function takes the URL of the database (`headwater.configuration.database_
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,11 +29,14 @@ from headwater.records.model import (
 )
 from headwater.records.schema import ensure_schema, has_table, refuse_newer, revisions
 
+logger = logging.getLogger("headwater.records")
+
 _ERROR = ("error_type", "error_message", "error_class")
 _RUN = (
     *("run_id", "name", "phase", "backend", "target", "started_at", "finished_at", "message", "exit_code"),
     *("failed_items", "resumed_from", "host", "pid", "login", "inputs", "outputs", "code"),
-    *("document_digest", "configuration_digest", *_ERROR, "error_node"),
+    *("document_digest", "configuration_digest", "namespace", "project", "labels"),
+    *("progress_done", "progress_total", *_ERROR, "error_node"),
 )
 _NODE = (
     *("path", "phase", "kind", "ref", "attempt", "message", "started_at", "finished_at", "inputs", "outputs"),
@@ -76,6 +80,7 @@ def list_runs(
     phase: str | None = None,
     name: str | None = None,
     backend: str | None = None,
+    namespace: str | None = None,
     since: float | None = None,
     limit: int | None = None,
 ) -> list[Run]:
@@ -84,7 +89,7 @@ def list_runs(
     >>> list_runs("sqlite:////nowhere/headwater.db")
     []
     """
-    wanted = {"phase": phase, "name": name, "backend": backend}
+    wanted = {"phase": phase, "name": name, "backend": backend, "namespace": namespace}
     parts = [f"{column} = :{column}" for column, value in wanted.items() if value is not None]
     if since is not None:
         parts.append("started_at >= :since")
@@ -101,7 +106,9 @@ def list_runs(
 
 
 def get_run(url: str, run: str) -> Run:
-    """The run with this id, with an id that begins so, or the latest one (`last`).
+    """The run with this id, the latest of this name (or NAMESPACE/NAME), the one whose id begins so, or `last`.
+
+    Where several runs have the name, the log says which one it is.
 
     Raises:
         UsageError: there is no such run, or there are several.
@@ -110,22 +117,41 @@ def get_run(url: str, run: str) -> Run:
         if connection is None:
             raise UsageError(f"no run is recorded in {shown(url)}", fix="Run something first.")
         lost = mark_lost_in(connection)
-        if run == "last":
-            rows = connection.rows(
-                f"SELECT {_names(_RUN)} FROM run ORDER BY started_at DESC, run_id DESC LIMIT 1"
-            )
-        else:
-            rows = connection.rows(f"SELECT {_names(_RUN)} FROM run WHERE run_id = :run", {"run": run})
-            if not rows and run:
-                begins = "substr(run_id, 1, :length) = :run ORDER BY run_id LIMIT 6"
-                sql = f"SELECT {_names(_RUN)} FROM run WHERE {begins}"
-                rows = connection.rows(sql, {"run": run, "length": len(run)})
+        rows = _found(connection, run)
     if not rows:
         raise UsageError(f"there is no run {run!r} in {shown(url)}", fix="`flowctl list` shows the runs.")
     if len(rows) > 1:
         listed = ", ".join(row[0] for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
         raise UsageError(f"several runs begin with {run!r}: {listed}", fix="Give more of the id.")
     return _run(rows[0], lost)
+
+
+def _found(connection: Connection, run: str) -> list[Row]:
+    sql = f"SELECT {_names(_RUN)} FROM run"
+    latest = "ORDER BY started_at DESC, run_id DESC LIMIT"
+    if run == "last":
+        return connection.rows(f"{sql} {latest} 1")
+    rows = connection.rows(f"{sql} WHERE run_id = :run", {"run": run})
+    if not rows:
+        rows = _named(connection, run, sql, latest)
+    if not rows and run:
+        begins = "WHERE substr(run_id, 1, :length) = :run ORDER BY run_id LIMIT 6"
+        rows = connection.rows(f"{sql} {begins}", {"run": run, "length": len(run)})
+    return rows
+
+
+def _named(connection: Connection, run: str, sql: str, latest: str) -> list[Row]:
+    namespace, _, name = run.rpartition("/")
+    where = "WHERE name = :name" + (" AND namespace = :namespace" if namespace else "")
+    given = {"name": name, **({"namespace": namespace} if namespace else {})}
+    rows = connection.rows(f"{sql} {where} {latest} 2", given)
+    if len(rows) > 1:
+        ((count,),) = connection.rows(f"SELECT count(*) FROM run {where}", given)
+        logger.warning(
+            "%d runs are named %r; this is the latest, %s. `flowctl list --name %s` shows all of them.",
+            *(count, run, rows[0][0], name),
+        )
+    return rows[:1]
 
 
 def document(url: str, run: Run) -> dict[str, Any] | None:
@@ -264,7 +290,8 @@ def _fields(columns: Sequence[str], row: Row) -> dict[str, Any]:
 
 def _run(row: Row, lost: Sequence[str]) -> Run:
     fields = _fields(_RUN, row)
-    for name in ("inputs", "outputs", "code"):
+    fields["namespace"] = fields["namespace"] or ""
+    for name in ("inputs", "outputs", "code", "labels"):
         fields[name] = _json(fields[name]) or {}
     fields["user"] = fields.pop("login")
     run = Run(**fields)

@@ -13,10 +13,16 @@ from headwater.records.statements import SCHEMA
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "headwater_0001"
+REVISION = "headwater_0002"
 """The revision of the alembic history that `tables.py` describes."""
 
+LOCK_SECONDS = 60
+"""How long a migration of PostgreSQL waits for somebody else's lock."""
+
 _PREFIX = "headwater_"
+_LOCK = 0x4845_4144_5741_5445
+"""The advisory lock under which PostgreSQL is migrated, so that several operators may start at once."""
+
 _VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS alembic_version "
     "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
@@ -131,6 +137,9 @@ def _migrate(url: str, direction: str, revision: str, directory: Path | None) ->
     config = alembic_config(url, directory)
     try:
         with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_SECONDS * 1000}")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             config.attributes["connection"] = connection
             getattr(command, direction)(config, revision)
     except sqlalchemy.exc.DBAPIError as error:

@@ -11,6 +11,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Meta
 
 metadata = MetaData()
 
+# `pid` is 0 where no process of its own carries the run out (on a cluster: the operator does), `target` then
+# names the cluster.
 run = Table(
     "run",
     metadata,
@@ -40,6 +42,12 @@ run = Table(
     Column("finished_at", Double),
     Column("heartbeat_at", Double),
     Column("version", BigInteger, nullable=False),
+    Column("namespace", Text),
+    Column("project", Text),
+    Column("labels", Text),
+    Column("progress_done", Integer),
+    Column("progress_total", Integer),
+    Index("run_name", "name", "started_at"),
     Index("run_started_at", "started_at"),
 )
 
