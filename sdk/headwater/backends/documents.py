@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +11,7 @@ from headwater.blocks.task import Task
 from headwater.configuration.masking import MASK
 from headwater.document.problems import nearest
 from headwater.errors import DocumentError, HeadwaterError, UsageError
-from headwater.runtime.code import Code
+from headwater.runtime.code import Code, inline_objects
 
 Spec = Mapping[str, Any]
 
@@ -35,7 +33,7 @@ def compiled_document(document: Mapping[str, Any]) -> Compiled:
             f"the document runs the template {name!r}, which is registered in a cluster",
             fix="Submit it there, or write the template's `blocks` into the document.",
         )
-    code = Code(_inline_objects(spec))
+    code = Code(inline_objects(spec))
     spec["blocks"] = [_matched(block, index, code) for index, block in enumerate(spec["blocks"])]
     # What was masked when a run was recorded comes from the config again.
     given = {
@@ -49,21 +47,6 @@ def compiled_document(document: Mapping[str, Any]) -> Compiled:
         spec["parameters"] = {**parameters_for(lacking), **given}
     name = (document.get("metadata") or {}).get("name") or spec.get("entrypoint") or "workflow"
     return Compiled.from_document(name=str(name), spec=spec, objects=code.objects, document=dict(document))
-
-
-def _inline_objects(spec: Spec) -> dict[str, object]:
-    objects: dict[str, object] = {}
-    for ref, data in ((spec.get("code") or {}).get("inline") or {}).items():
-        try:
-            objects[ref] = pickle.loads(base64.b64decode(data))
-        except HeadwaterError:
-            raise
-        except Exception as error:
-            raise DocumentError(
-                f"spec.code.inline: {ref!r} cannot be loaded: {error}",
-                fix="Compile the workflow again with the Python version and packages of this machine.",
-            ) from error
-    return objects
 
 
 def _is_task(found: object) -> bool:

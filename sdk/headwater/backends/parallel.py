@@ -39,7 +39,8 @@ from headwater.errors import TaskFailed, WorkerDied
 from headwater.runtime.caching import CacheAccess, retries_below
 from headwater.runtime.carry import kept
 from headwater.runtime.code import Code, live_inputs
-from headwater.runtime.inline import LocalExecutor, failure_of
+from headwater.runtime.failures import failure_of
+from headwater.runtime.inline import LocalExecutor
 from headwater.runtime.items import Cached
 from headwater.runtime.remote import ItemCall, Left, Place, TaskCall
 

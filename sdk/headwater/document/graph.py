@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from headwater.engine.graph import (
@@ -40,6 +39,7 @@ from headwater.engine.graph import (
     Task,
     Test,
 )
+from headwater.engine.standins import Pickled
 from headwater.errors import DocumentError
 
 Spec = Mapping[str, Any]
@@ -48,13 +48,6 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION = re.compile(rf"^(?:{_PART.pattern})+$")
 _NO_POLICY = Policy()
-
-
-@dataclass(frozen=True, slots=True)
-class Pickled:
-    """A Python constant that JSON cannot carry: a pickle in base64. Only a runtime ever opens it."""
-
-    data: str
 
 
 def seconds(duration: str | float) -> float:

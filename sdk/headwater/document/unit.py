@@ -23,8 +23,10 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from headwater.engine.data import data
 
 Encoded = Mapping[str, Any]
 
@@ -67,7 +69,7 @@ def length_of(value: Encoded) -> int | None:
     return int(length) if isinstance(length, int) else None
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class UnitSpec:
     """One unit of work, as a pod is told.
 
@@ -144,7 +146,7 @@ def read_unit(text: str) -> UnitSpec:
     return UnitSpec.from_json(json.loads(_expand(text)))
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class TaskRecord:
     """How one task inside a unit ended: its whole path, phase, attempts, start (epoch) and run time in seconds."""
 
@@ -158,7 +160,7 @@ class TaskRecord:
     """Of a map inside the unit: total, succeeded, failed."""
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class UnitReport:
     """What a unit came to. Exactly one of `outputs`, `skipped`, `answer`, `length`, `failure`, `exit_code`,
     `items` says how.
@@ -269,7 +271,7 @@ def read_report(message: str) -> UnitReport:
         raise ValueError(f"the termination message is not a report: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class ItemFiles:
     """Where the outputs of a map's items lie, so that any pod can read them.
 

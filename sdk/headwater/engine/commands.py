@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from headwater.engine.data import data
 from headwater.engine.events import Failure
 from headwater.engine.graph import Call, Container, Map, Node, Task, Test
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Start:
     """Run one attempt of a task, a container, or a block that is a unit."""
 
@@ -20,7 +20,7 @@ class Start:
     inputs: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Measure:
     """Find out how many items a map has (`over` is zipped; unequal lengths are a `Failed`)."""
 
@@ -30,15 +30,7 @@ class Measure:
     inputs: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class ItemOf:
-    """An input of an item that the engine expanded: element `index` of `collection`, taken by the backend."""
-
-    collection: object
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
+@data
 class StartItems:
     """Run these items of a map; `attempt` is 1 for the first wave."""
 
@@ -49,7 +41,7 @@ class StartItems:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Collect:
     """Put the outputs of a map's items together, in item order, the failures in their places.
 
@@ -64,7 +56,7 @@ class Collect:
     items: Mapping[int, Mapping[str, object]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Decide:
     """Answer a question: a Python function called with `inputs`, or a test of `value`."""
 
@@ -75,7 +67,7 @@ class Decide:
     value: object = None
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Lookup:
     """Look the node up in the cache: a hit is `Succeeded(cached=True)`, else `CacheMissed`."""
 
@@ -85,7 +77,7 @@ class Lookup:
     inputs: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class StoreCached:
     """The node that was looked up has ended: keep its outputs (None after a failure: keep nothing)."""
 
@@ -94,7 +86,7 @@ class StoreCached:
     outputs: Mapping[str, object] | None
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Cancel:
     """End what runs at this path; `attempt` 0 means whatever attempt (and all items of a map)."""
 
@@ -103,7 +95,7 @@ class Cancel:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class SetTimer:
     """Send `TimerFired(key)` after so many seconds."""
 
@@ -111,14 +103,14 @@ class SetTimer:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class ClearTimer:
     """The timer is not needed any more."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class AskApproval:
     """A node waits for a person."""
 
@@ -126,7 +118,7 @@ class AskApproval:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Finish:
     """The run is over; nothing follows."""
 

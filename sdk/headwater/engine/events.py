@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from headwater.engine.data import data
 from headwater.engine.graph import ErrorClass
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Failure:
     """Why an attempt failed. `exception` travels with it where the backend has the live object."""
 
@@ -20,7 +21,7 @@ class Failure:
     exception: object = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Started:
     """The attempt left the queue and runs (`index` for an item of a map)."""
 
@@ -30,7 +31,7 @@ class Started:
     index: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Succeeded:
     """The attempt ended well. `cached`: nothing ran, the outputs came from the cache."""
 
@@ -41,7 +42,7 @@ class Succeeded:
     cached: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class TaskSkipped:
     """The task returned `Skipped()`."""
 
@@ -50,7 +51,7 @@ class TaskSkipped:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Failed:
     """The attempt failed."""
 
@@ -60,7 +61,7 @@ class Failed:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Decided:
     """The answer to a `Decide` command; `stage` repeats the command's: condition, when, or until:PASS."""
 
@@ -70,7 +71,7 @@ class Decided:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class CacheMissed:
     """The answer to a `Lookup` command that found nothing (a hit is a `Succeeded` with `cached`)."""
 
@@ -78,7 +79,7 @@ class CacheMissed:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Sized:
     """The answer to `Measure`: how many items a map has, and which of them are already done."""
 
@@ -88,7 +89,7 @@ class Sized:
     done: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class ItemsSucceeded:
     """Items of a map ended well: half-open ranges of indices. The backend keeps their outputs."""
 
@@ -98,7 +99,7 @@ class ItemsSucceeded:
     cached: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class ItemFailed:
     """One attempt of one item failed."""
 
@@ -109,7 +110,7 @@ class ItemFailed:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Collected:
     """The answer to `Collect`: the outputs of a whole map."""
 
@@ -118,7 +119,7 @@ class Collected:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class TimerFired:
     """A timer that `SetTimer` asked for has run out."""
 
@@ -126,7 +127,7 @@ class TimerFired:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Approved:
     """Somebody approved (or refused) a suspended node."""
 
@@ -136,7 +137,7 @@ class Approved:
     granted: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Stopped:
     """The run is to end: start nothing more. `kill`: also end what runs; `code`: from `exit_pipeline`.
 
@@ -150,7 +151,7 @@ class Stopped:
     code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Changed:
     """The run's mutable policy changed; None leaves a value as it is, parallelism 0 lifts the limit."""
 

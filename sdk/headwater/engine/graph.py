@@ -12,10 +12,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
+from headwater.engine.data import data
+
 # ---------------------------------------------------------------- where a value comes from
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class From:
     """An output of another node of the same block; `error` is the error of a node that failed."""
 
@@ -23,28 +25,28 @@ class From:
     output: str
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class FirstOf:
     """The first of several sources that has a value: the one live branch of a condition."""
 
     sources: tuple[From, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Const:
     """A literal. The engine never looks inside it."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class BlockInput:
     """An input of the block that the node stands in."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class RunField:
     """A fact about the run: its name, its phase, or the list of its failures."""
 
@@ -71,7 +73,7 @@ DISRUPTIONS = frozenset({ErrorClass.PREEMPTED, ErrorClass.INFRASTRUCTURE})
 FREE_DISRUPTION_RETRIES = 5
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Retry:
     """How often, after which classes of failure, and how long to wait before each retry.
 
@@ -102,7 +104,7 @@ class Retry:
         return min(self.initial * self.factor ** min(failures - 1, 64), self.maximum)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Policy:
     """What a node may be told about retries, time, cache and failure."""
 
@@ -116,7 +118,7 @@ class Policy:
 # ---------------------------------------------------------------- conditions on a value
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Test:
     """A question about one value, which a backend answers: `in`, `notIn` or `exists`."""
 
@@ -130,28 +132,28 @@ class Test:
 # ---------------------------------------------------------------- kinds of node
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Task:
     """A Python class or function, named `module:name`."""
 
     ref: str
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Container:
     """Any program in any image; `spec` is the document's own mapping."""
 
     spec: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Call:
     """A block as one node, its nodes below it."""
 
     block: str
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Map:
     """One item per element of `over` (zipped when several); other inputs are broadcast.
 
@@ -167,7 +169,7 @@ class Map:
     output_name: str = "map_output"
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Loop:
     """A block, again and again: `iterations` times, or for ever when None."""
 
@@ -175,7 +177,7 @@ class Loop:
     iterations: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Iterate:
     """A block whose outputs become the next pass's inputs, until `until` says so or no pass is left."""
 
@@ -185,26 +187,26 @@ class Iterate:
     initial: Mapping[str, Source] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Condition:
     """Decides once; nodes with a `branch` of it run on one answer only."""
 
     decide: Task | Test
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Merge:
     """Passes on the outputs of the one live branch among the nodes it depends on."""
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Race:
     """Blocks that all start; the first to succeed wins, the rest are cancelled."""
 
     blocks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Suspend:
     """Waits: for `duration` seconds, or for an approval (given up after `timeout` seconds)."""
 
@@ -219,7 +221,7 @@ Kind = Task | Container | Call | Map | Loop | Iterate | Condition | Merge | Race
 # ---------------------------------------------------------------- nodes, blocks, the graph
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Dependency:
     """Order without data: run after `node` ended with this outcome."""
 
@@ -227,7 +229,7 @@ class Dependency:
     outcome: Literal["succeeded", "failed", "finished"] = "succeeded"
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Branch:
     """Run only when the condition node `of` answered `when`."""
 
@@ -235,7 +237,7 @@ class Branch:
     when: bool
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Node:
     """One step of a block."""
 
@@ -248,7 +250,7 @@ class Node:
     policy: Policy = field(default_factory=Policy)
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Input:
     """An input of a block; `required` when it has no default."""
 
@@ -277,7 +279,7 @@ class Block:
         return {node.name: node for node in self.nodes}
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class RunPolicy:
     """What holds for a run as a whole."""
 
@@ -287,7 +289,7 @@ class RunPolicy:
     on_exit: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Graph:
     """Everything the engine needs to know about a run before it starts."""
 

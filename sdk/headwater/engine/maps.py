@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headwater.engine import composite, failures
-from headwater.engine.commands import Collect, ItemOf, Measure, StartItems
+from headwater.engine.commands import Collect, Measure, StartItems
 from headwater.engine.events import Collected, Failure, ItemFailed, ItemsSucceeded, Sized
 from headwater.engine.graph import Call, ErrorClass, Map
 from headwater.engine.intervals import IntervalSet, Range
+from headwater.engine.standins import ItemOf
 from headwater.engine.state import MISSING, Frame, MapState, NodeState, Phase
 
 if TYPE_CHECKING:

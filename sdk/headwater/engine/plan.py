@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from headwater.engine.data import data
 from headwater.engine.graph import (
     Block,
     Condition,
@@ -28,7 +27,7 @@ DATA, ORDER, FAILED, FINISHED, ALTERNATIVE, BRANCH = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class NodePlan:
     """A node with its upstreams (`needs`: position and what is needed) and downstreams, by position."""
 
@@ -40,7 +39,7 @@ class NodePlan:
     plain: bool
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class BlockPlan:
     """A block prepared for running: one `NodePlan` a node, in order; `starts` wait for nobody."""
 

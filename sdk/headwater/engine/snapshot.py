@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from headwater.engine.commands import ItemOf
 from headwater.engine.engine import Engine
 from headwater.engine.events import Failure, Stopped
 from headwater.engine.graph import ErrorClass, Graph
 from headwater.engine.intervals import IntervalSet
 from headwater.engine.plan import plan_of
+from headwater.engine.standins import ItemOf
 from headwater.engine.state import Frame, Known, MapState, NodeState, Phase
 
 Data = dict[str, Any]
@@ -63,6 +63,7 @@ def snapshot(engine: Engine) -> Data:
         "waiting_people": engine.waiting_people,
         "slots": engine.slots,
         "map_slots": engine.map_slots,
+        "whole_waves": engine.whole_waves,
         "ready": [state.path for state in engine.ready],
         "launchable": [state.path for state in engine._launchable],
         "handing": [state.path for state in engine.handing],
@@ -81,6 +82,7 @@ def restore(graph: Graph, data: Data, *, known: Mapping[str, Known] | None = Non
         known=known,
         slots=data["slots"],
         map_slots=data["map_slots"],
+        whole_waves=data["whole_waves"],
     )
     engine.phase = Phase(data["phase"])
     engine._main_phase = Phase(data["main_phase"]) if data["main_phase"] else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from headwater.engine.data import data
 from headwater.engine.events import Failure
 from headwater.engine.graph import Node
 from headwater.engine.intervals import IntervalSet, Range
@@ -33,7 +34,7 @@ ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.SKIPPED, Phase.CACHED, P
 LIVE = frozenset({Phase.SUCCEEDED, Phase.CACHED})
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Known:
     """How a node ended in an earlier try of the run: adopted instead of running the node again."""
 

@@ -13,7 +13,7 @@ from headwater.errors import RecordsError, UsageError
 from headwater.pipeline.arguments import ARGUMENTS, decoded_arguments
 from headwater.records import queries
 from headwater.records.model import Run
-from headwater.runtime.inline import failure_of
+from headwater.runtime.failures import failure_of
 
 
 def debug_run(run_id: str, node: str | None) -> None:

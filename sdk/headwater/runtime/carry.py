@@ -6,10 +6,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from headwater.values.codec import decode, encode
-from headwater.values.store import ArtifactStore
+if TYPE_CHECKING:
+    from headwater.values.store import ArtifactStore
 
 LARGE = 1 << 20
 
@@ -23,6 +23,8 @@ class Stored:
 
     def load(self) -> object:
         """Read it back. An array is mapped copy-on-write: a task may change it without changing the store."""
+        from headwater.values.codec import decode
+
         return decode(dict(self.encoded), store_at(self.url))
 
 
@@ -37,6 +39,8 @@ class StoredList(list[object]):
 @lru_cache(maxsize=8)
 def store_at(url: str) -> ArtifactStore:
     """The store at a folder or URL, opened once in each process."""
+    from headwater.values.store import ArtifactStore
+
     return ArtifactStore(url)
 
 
@@ -63,6 +67,8 @@ def kept(values: Mapping[str, object], url: str | None) -> Mapping[str, object]:
     """The same values, the large ones put into the store and replaced by references."""
     if url is None or not any(size_of(value) >= LARGE for value in values.values()):
         return values
+    from headwater.values.codec import encode
+
     return {
         name: Stored(url, encode(value, store_at(url))) if size_of(value) >= LARGE else value
         for name, value in values.items()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import importlib
 import inspect
-import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from headwater.blocks.signals import Skipped
 from headwater.blocks.task import Task, as_task
-from headwater.document.graph import Pickled
-from headwater.engine.commands import ItemOf
-from headwater.errors import DefinitionError, TargetError
+from headwater.engine.standins import ItemOf, Pickled
+from headwater.errors import DefinitionError, DocumentError, HeadwaterError, TargetError
 from headwater.runtime.carry import Stored, StoredList
 
 Outputs = dict[str, object]
@@ -123,6 +120,41 @@ def _accepted(function: Callable[..., object], inputs: Mapping[str, object]) -> 
     return {name: value for name, value in inputs.items() if name in names}
 
 
+def unpickled(data: str) -> object:
+    """The object of a pickle in base64.
+
+    >>> unpickled("SwMu")
+    3
+    """
+    import base64
+    import pickle
+
+    return pickle.loads(base64.b64decode(data))
+
+
+def inline_objects(spec: Mapping[str, Any], refs: Iterable[str] | None = None) -> dict[str, object]:
+    """The objects that a document carries by value; only those of `refs` where it is given.
+
+    Raises:
+        DocumentError: one cannot be loaded here.
+    """
+    carried: Mapping[str, str] = (spec.get("code") or {}).get("inline") or {}
+    objects: dict[str, object] = {}
+    for ref in carried if refs is None else refs:
+        if ref not in carried:
+            continue
+        try:
+            objects[ref] = unpickled(carried[ref])
+        except HeadwaterError:
+            raise
+        except Exception as error:
+            raise DocumentError(
+                f"spec.code.inline: {ref!r} cannot be loaded: {error}",
+                fix="Compile the workflow again with the Python version and packages of this machine.",
+            ) from error
+    return objects
+
+
 _CARRIED = frozenset({ItemOf, Pickled, Stored, StoredList})
 
 
@@ -133,7 +165,7 @@ def live(value: object) -> object:
     if isinstance(value, Stored | StoredList):
         return value.load()
     if type(value) is Pickled:
-        return pickle.loads(base64.b64decode(value.data))
+        return unpickled(value.data)
     return value
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headwater.blocks.signals import ExitPipeline, Skipped
 from headwater.engine.commands import (
@@ -37,51 +35,18 @@ from headwater.engine.events import (
     TaskSkipped,
 )
 from headwater.engine.graph import Call, Container, ErrorClass, Graph, Map, Task, Test
-from headwater.errors import DefinitionError, TargetError, TaskTimeout
+from headwater.errors import TargetError, TaskTimeout
 from headwater.runtime import capture, scope
-from headwater.runtime.caching import CacheAccess, ClaimedEntry
 from headwater.runtime.code import Code, live, live_inputs
+from headwater.runtime.failures import failure_of
 from headwater.runtime.interrupts import TaskInterrupted, deadline
 from headwater.runtime.items import Cached, ItemRunner, MapJob, collect, sequences_of
 
+if TYPE_CHECKING:
+    from headwater.runtime.caching import CacheAccess, ClaimedEntry
+
 ITEM_SLICE_SECONDS = 0.05
 BUSY_CACHE_POLL_SECONDS = 0.02
-_OURS = str(Path(__file__).parents[1]) + os.sep  # a person looks for the frames of their own code
-
-
-def failure_of(error: BaseException, path: str) -> Failure:
-    """How an exception of a task is reported: its node, type, message and traceback."""
-    from headwater.runtime.unit import UnitFailed
-
-    if isinstance(error, UnitFailed) and error.failure is not None:
-        return error.failure
-    invalid = isinstance(error, DefinitionError)
-    oom = isinstance(error, MemoryError)
-    return Failure(
-        type(error).__name__,
-        _text_of(error),
-        ErrorClass.INVALID if invalid else ErrorClass.OOM if oom else ErrorClass.ERROR,
-        path,
-        _traceback_of(error),
-        error,
-    )
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error) or repr(error)
-    except Exception:  # it is the user's own class
-        return f"(a {type(error).__name__} that cannot be shown as text)"
-
-
-def _traceback_of(error: BaseException) -> str:
-    remote = getattr(error, "__headwater_traceback__", None)
-    if isinstance(remote, str):
-        return remote
-    frames = traceback.extract_tb(error.__traceback__)
-    shown = [frame for frame in frames if not frame.filename.startswith(_OURS)] or frames[-1:]
-    lines = ["Traceback (most recent call last):\n", *traceback.format_list(shown)]
-    return "".join(lines + traceback.format_exception_only(error))
 
 
 def _passes_signal_on(error: BaseException) -> bool:

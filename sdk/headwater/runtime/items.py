@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headwater.blocks.signals import Skipped
-from headwater.engine.events import Failure
 from headwater.engine.graph import Call, Container, From, Graph, Map, Node, Task
 from headwater.errors import TargetError
-from headwater.runtime.caching import CacheAccess
 from headwater.runtime.carry import Stored, StoredList
 from headwater.runtime.code import Code, as_sequence, element, live, live_inputs
+
+if TYPE_CHECKING:
+    from headwater.engine.events import Failure
+    from headwater.runtime.caching import CacheAccess
 
 Outputs = Mapping[str, object]
 

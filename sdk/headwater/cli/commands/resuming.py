@@ -21,7 +21,7 @@ from headwater.errors import RecordsError, UsageError
 from headwater.records import queries
 from headwater.records.model import Run
 from headwater.runtime.code import Code
-from headwater.runtime.inline import failure_of
+from headwater.runtime.failures import failure_of
 
 
 def resume_run(run_id: str, from_: str | None, *, with_code: bool, workers: int | None, json: bool) -> None:
