@@ -4,6 +4,7 @@ The reconciler says what one pass changed (`change_of`) and offers it (`Mirror.o
 by itself. No decision about a run ever reads what is written here.
 """
 
+from headwater_operator.mirror.changes import Progress, change_of, progress_of
 from headwater_operator.mirror.rows import (
     AttemptRow,
     ExceptionRow,
@@ -14,4 +15,15 @@ from headwater_operator.mirror.rows import (
     SliceRow,
 )
 
-__all__ = ["AttemptRow", "ExceptionRow", "ItemRow", "NodeRow", "RunChange", "RunMeta", "SliceRow"]
+__all__ = [
+    "AttemptRow",
+    "ExceptionRow",
+    "ItemRow",
+    "NodeRow",
+    "Progress",
+    "RunChange",
+    "RunMeta",
+    "SliceRow",
+    "change_of",
+    "progress_of",
+]

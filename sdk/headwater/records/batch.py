@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from headwater.engine.events import Failure
 from headwater.engine.intervals import IntervalSet, Range
 from headwater.engine.state import ENDED
 from headwater.records.connection import Row, Step
+from headwater.records.contents import digested
 from headwater.records.run_info import RunInfo
 from headwater.records.statements import UPSERTS
 
@@ -156,7 +156,7 @@ class Batch:
     def _content(self, table: str, content: Mapping[str, Any] | None, at: float) -> str | None:
         if content is None:
             return None
-        text, digest = _digested(content)
+        text, digest = digested(content)
         self._put(table, (digest,), (digest, text, at))
         return digest
 
@@ -352,19 +352,3 @@ def _error(failure: Failure | None) -> tuple[str | None, str | None, str | None,
     if failure is None:
         return _NO_ERROR
     return failure.node, failure.type, clean(failure.message), str(failure.error_class)
-
-
-_last_digested: tuple[object, str, str] = (None, "", "")
-
-
-def _digested(content: Mapping[str, Any]) -> tuple[str, str]:
-    """The JSON of a document or configuration, and its digest; done once for runs of one workflow."""
-    global _last_digested
-    last = _last_digested
-    if content and last[0] is content:
-        return last[1], last[2]
-    text = json.dumps(content, separators=(",", ":"), sort_keys=True, default=str)
-    digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-    if len(text) > 1000:
-        _last_digested = (content, text, digest)
-    return text, digest
