@@ -10,12 +10,13 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import headwater
 import typer
 from headwater.cli.main import app
-from headwater.document import models
+from headwater.document import models, nodes, status
 from headwater.errors import HeadwaterError
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
@@ -151,6 +152,8 @@ def _options(command: Any) -> str:
 
 SMALL_TYPES = {
     "Name": 'Letters, digits, `-` and `_`, at most 63, beginning and ending with a letter or digit: `"gen-data"`.',
+    "PositiveDuration": "A [Duration](#duration) above zero.",
+    "CacheMode": '`"off"`, `inputs` or `code`; an unquoted `off` (false to Kubernetes) means `"off"`.',
     "Duration": 'A number with its unit, quoted: `"200ms"`, `"90s"`, `"15m"`, `"2h"`, `"1d"`, `"1h30m"`.',
     "TaskRef": 'A Python function or task: `"module:name"`.',
     "References": '`"NODE.OUTPUT"`, `"inputs.NAME"`, `"run.name"`; or a list of them, of which the live one counts.',
@@ -164,13 +167,9 @@ BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 def document_page() -> str:
-    named = {
-        name: found
-        for name, found in vars(models).items()
-        if isinstance(found, type) and issubclass(found, BaseModel) and found.__module__ == models.__name__
-    }
+    named = models_of(models, nodes)
     order = ["Workflow", "Metadata", "WorkflowSpec", "TemplateSpec", "Block", "Node", "Policy"]
-    order += [name for name in named if name not in {*order, "Model"}]
+    order += [name for name in named if name not in order]
     parts = [
         NOTE,
         "# The Workflow document\n",
@@ -178,10 +177,22 @@ def document_page() -> str:
         "checks it. How to write one is in [Write documents by hand](../how-to/write-documents-by-hand.md).\n"
         "Names are in camelCase; a field that is not listed here is an error.\n",
     ]
+    named |= {each.__name__: each for each in (status.WorkflowStatus, status.StatusCondition)}
+    order += [name for name in named if name not in order]
     parts += [_model(name, named[name], named) for name in order]
     parts.append("## Small types\n")
     parts += [f"### {name}\n\n{said}\n" for name, said in SMALL_TYPES.items()]
     return "\n".join(parts)
+
+
+def models_of(*modules: ModuleType) -> dict[str, type[BaseModel]]:
+    """By name: the models that modules define."""
+    return {
+        name: found
+        for module in modules
+        for name, found in vars(module).items()
+        if isinstance(found, type) and issubclass(found, BaseModel) and found.__module__ == module.__name__
+    }
 
 
 def _model(name: str, model: type[BaseModel], named: dict[str, type[BaseModel]]) -> str:

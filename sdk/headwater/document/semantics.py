@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from headwater.document.models import Block, Call, Node, Source, Workflow, upstream_of
+from headwater.document.models import Block, Workflow
+from headwater.document.nodes import Call, Node, Source, upstream_of
 from headwater.document.problems import Path, Problem, line_of, nearest, path_text, wrong_type
 
 _RUN_FIELDS = ("name", "phase", "failures")
