@@ -68,7 +68,7 @@ def test_a_failed_run_shows_the_users_own_frames_and_what_to_do_next(flowctl) ->
         (["run", "pipeline.py", "-p", "n"], "there is no '='"),
         (["run", "pipeline.py", "-p", "m=3"], "unknown input 'm'"),
         (["run", "pipeline.py", "-p", "n=1", "-p", "n=2"], "given twice"),
-        (["run", "pipeline.py", "--backend", "spark"], "Known backends: default, parallel"),
+        (["run", "pipeline.py", "--backend", "spark"], "Known backends: default, kubernetes, parallel"),
         (["run", "pipeline.py", "--config", "gone.yml"], "there is no config file 'gone.yml'"),
         (["run", "pipeline.py", "--output", "xml"], "xml"),
         (["frobnicate"], "No such command"),

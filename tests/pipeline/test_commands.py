@@ -62,7 +62,7 @@ def test_the_backend_of_a_command_and_parameters_in_a_map(reduction) -> None:
     assert reduction("scale_data").returncode == 0
     unknown = reduction("scale_data", "-b", "spark")
     assert unknown.returncode == 2
-    assert "Known backends: default, parallel" in unknown.stderr
+    assert "Known backends: default, kubernetes, parallel" in unknown.stderr
 
 
 def test_a_missing_parameter_is_told_before_anything_runs(reduction) -> None:

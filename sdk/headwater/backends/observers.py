@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from headwater.backends.result import RunResult, run_error
+from headwater.backends.result import RunError, RunResult, run_error
 from headwater.engine import Graph, NodeState
 from headwater.engine.graph import Call, Condition, Iterate, Loop, Map, Merge, Race, Suspend
 from headwater.records import RunInfo
@@ -45,11 +45,8 @@ class Observers:
         """A node has a new phase, or a map new counts."""
         items = state.items
         if items is not None:
-            self._tell(
-                "items", state.path, items.total, len(items.done), len(items.failed), len(items.running)
-            )
-        self._tell(
-            "changed",
+            self.items(state.path, items.total, len(items.done), len(items.failed), len(items.running))
+        self.node(
             state.path,
             str(state.phase),
             state.attempt,
@@ -58,6 +55,24 @@ class Observers:
             message=state.message,
             error=run_error(state.failure),
         )
+
+    def items(self, path: str, total: int, done: int, failed: int, running: int) -> None:
+        """A map has come further."""
+        self._tell("items", path, total, done, failed, running)
+
+    def node(
+        self,
+        path: str,
+        phase: str,
+        attempt: int,
+        at: float,
+        *,
+        kind: str,
+        message: str,
+        error: RunError | None,
+    ) -> None:
+        """A node has a new phase."""
+        self._tell("changed", path, phase, attempt, at, kind=kind, message=message, error=error)
 
     def approval_asked(self, run_id: str, path: str, message: str) -> None:
         """A node waits for a person."""

@@ -50,6 +50,24 @@ class Backend(Protocol):
         """An executor for one run."""
 
 
+class Elsewhere(Protocol):
+    """What the module of a backend offers that runs whole documents in another place."""
+
+    @staticmethod
+    def run_document(
+        compiled: Compiled,
+        inputs: Mapping[str, object],
+        *,
+        name: str | None,
+        observers: Sequence[object],
+        record: bool,
+        overwrite_cache: bool,
+        resumed_from: str | None,
+        options: Mapping[str, str | None] | None,
+    ) -> RunResult:
+        """Run it to its end; raises `RunInterrupted` after a signal."""
+
+
 def backend_named(name: str) -> Any:
     """The module of a backend.
 
@@ -77,8 +95,9 @@ def run(
     overwrite_cache: bool = False,
     workers: int | None = None,
     resumed_from: str | None = None,
+    options: Mapping[str, str | None] | None = None,
 ) -> RunResult:
-    """Run a compiled workflow to its end.
+    """Run a compiled workflow to its end. `options` are what only the chosen backend knows.
 
     Raises:
         RunFailed: the run failed or was cancelled, and `check` is true.
@@ -87,10 +106,24 @@ def run(
     chosen = backend or config.get("backend") or "default"
     module = backend_named(str(chosen))
     graph = _graph_of(compiled)
-    code = Code(compiled.objects, compiled.spec.get("parameters") or {})
     given = {**(compiled.spec.get("arguments") or {}), **(inputs or {})}
     refuse_wrong_inputs(graph, given)
+    if hasattr(module, "run_document"):
+        _refuse_known(str(chosen), known, known_items)
+        result: RunResult = module.run_document(
+            compiled,
+            given,
+            name=name,
+            observers=observers,
+            record=track,
+            overwrite_cache=overwrite_cache,
+            resumed_from=resumed_from,
+            options=options,
+        )
+        return _checked(result) if check else result
     _refuse_containers(graph, str(chosen))
+    _refuse_options(str(chosen), options)
+    code = Code(compiled.objects, compiled.spec.get("parameters") or {})
     tracking: Tracking | Untracked = Untracked()
     if track or observers:
         from headwater.backends.tracking import open_tracking
@@ -160,9 +193,7 @@ class _Session:
                 executor.discard_values()
         if guard.signum is not None:
             raise RunInterrupted(guard.signum, result)
-        if check and result.phase != Phase.SUCCEEDED:
-            _raise(result)
-        return result
+        return _checked(result) if check else result
 
     def _give_up(self, signum: int) -> None:
         """The task in this thread cannot be ended: write the end, end the workers and leave all the same."""
@@ -203,7 +234,10 @@ class _Session:
         )
 
 
-def _raise(result: RunResult) -> None:
+def _checked(result: RunResult) -> RunResult:
+    """The result of a run that succeeded; what failed is raised."""
+    if result.phase == Phase.SUCCEEDED:
+        return result
     if result.error is None:
         if result.exit_code:
             raise RunFailed(f"the run was ended by exit_pipeline({result.exit_code})", result=result)
@@ -242,6 +276,22 @@ def _refuse_containers(graph: Graph, backend: str) -> None:
                     f"node {node.name!r} of block {block.name!r} is a container, which {backend!r} cannot run",
                     fix="Submit the workflow to a Kubernetes cluster.",
                 )
+
+
+def _refuse_known(backend: str, known: object, known_items: object) -> None:
+    if known or known_items:
+        raise UsageError(
+            f"{backend!r} cannot go on with a run of this machine",
+            fix="Resume it on the backend that it ran on: --backend default.",
+        )
+
+
+def _refuse_options(backend: str, options: Mapping[str, str | None] | None) -> None:
+    given = sorted(name for name, value in (options or {}).items() if value)
+    if given:
+        raise UsageError(
+            f"{backend!r} knows nothing of {', '.join(given)}", fix="Give it with --backend kubernetes."
+        )
 
 
 def _caches(graph: Graph) -> bool:

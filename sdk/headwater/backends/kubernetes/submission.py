@@ -1,0 +1,127 @@
+"""Put a run into a cluster: its code, its document, its name."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headwater.backends.kubernetes.api import Cluster, Json
+from headwater.backends.kubernetes.bundle import Bundle, bundle_for
+from headwater.backends.kubernetes.codes import code_section, ensure_config_map
+from headwater.backends.kubernetes.errors import ClusterConflict, ClusterNotFound, ClusterUnreachable
+from headwater.backends.kubernetes.manifest import (
+    exact,
+    manifest,
+    object_name,
+    run_name,
+    spec_of,
+    with_arguments,
+)
+from headwater.blocks.compile import Compiled
+from headwater.configuration import config
+from headwater.errors import UsageError
+
+SUBMISSION = "headwater.dev/submission"
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A run that can be created: the name of its workflow, its spec, and the code that goes along."""
+
+    workflow: str
+    spec: Mapping[str, Any]
+    bundle: Bundle | None = None
+    image: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def prepare(
+    compiled: Compiled,
+    inputs: Mapping[str, object],
+    *,
+    image: str | None = None,
+    store: str | None = None,
+) -> Submission:
+    """All that a run of a compiled workflow needs; nothing reaches the cluster yet.
+
+    Raises:
+        UsageError: an input cannot travel, or the code is too large.
+    """
+    return prepare_spec(
+        compiled.name, spec_of(compiled), inputs, image=image, store=store, annotations=compiled.annotations
+    )
+
+
+def prepare_spec(
+    workflow: str,
+    spec: dict[str, Any],
+    inputs: Mapping[str, object],
+    *,
+    image: str | None = None,
+    store: str | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> Submission:
+    """The same for the spec of a document. One that says itself where its code is brings none along."""
+    spec = exact(with_arguments(spec, inputs))
+    code = dict(spec.get("code") or {})
+    bundle = None
+    if not code.keys() & {"configMap", "url"}:
+        bundle = bundle_for(spec)
+    if bundle is not None:
+        spec["code"] = {**code, **code_section(bundle, store)}
+    chosen = image or (None if code.get("image") else config.get("image"))
+    return Submission(workflow, spec, bundle, str(chosen) if chosen else None, dict(annotations or {}))
+
+
+def submit(cluster: Cluster, submission: Submission, name: str | None = None) -> Json:
+    """Create the Workflow, then what its pods wait for; the object as the server has it.
+
+    A request whose answer got lost is repeated; the run is not created twice.
+
+    Raises:
+        UsageError: there is a run of that name already.
+        ClusterError: the cluster refuses it.
+    """
+    token = uuid.uuid4().hex
+    created = _created(cluster, submission, name, token)
+    if submission.bundle is not None and submission.bundle.fits_config_map:
+        ensure_config_map(cluster, submission.bundle, created)
+    return created
+
+
+def _created(cluster: Cluster, submission: Submission, name: str | None, token: str) -> Json:
+    if name is not None and object_name(name) != name:
+        raise UsageError(
+            f"{name!r} cannot be the name of a run in a cluster",
+            fix=f"Lower-case letters, digits and '-', at most 52: --name {object_name(name)}.",
+        )
+    chosen = name or run_name(submission.workflow)
+    annotations = {**submission.annotations, SUBMISSION: token}
+    for attempt in range(ATTEMPTS):
+        body = manifest(chosen, dict(submission.spec), image=submission.image, annotations=annotations)
+        try:
+            return cluster.create(cluster.own("workflows"), body)
+        except (ClusterConflict, ClusterUnreachable) as error:
+            if isinstance(error, ClusterUnreachable) and attempt == ATTEMPTS - 1:
+                raise
+            found = _find(cluster, chosen)
+            if found is not None:
+                if (found["metadata"].get("annotations") or {}).get(SUBMISSION) == token:
+                    return found
+                if name is not None:
+                    raise UsageError(
+                        f"there is a run {name!r} in namespace {cluster.namespace!r} already",
+                        fix=f"Give another --name, or remove it: flowctl delete {name}.",
+                    ) from None
+                chosen = run_name(submission.workflow)
+    raise UsageError(f"no free name for a run of {submission.workflow!r} was found", fix="Give it a --name.")
+
+
+def _find(cluster: Cluster, name: str) -> Json | None:
+    try:
+        return cluster.get(cluster.own("workflows", name))
+    except ClusterNotFound:
+        return None
