@@ -5,6 +5,7 @@ by itself. No decision about a run ever reads what is written here.
 """
 
 from headwater_operator.mirror.changes import Progress, change_of, progress_of
+from headwater_operator.mirror.mirror import Limits, Metrics, Mirror
 from headwater_operator.mirror.rows import (
     AttemptRow,
     ExceptionRow,
@@ -19,6 +20,9 @@ __all__ = [
     "AttemptRow",
     "ExceptionRow",
     "ItemRow",
+    "Limits",
+    "Metrics",
+    "Mirror",
     "NodeRow",
     "Progress",
     "RunChange",

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from headwater.engine.events import Failure
+from headwater.records.batch import encode_json
+from headwater.records.contents import digested, without_secrets
 
 Values = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunMeta:
-    """What does not change in a run. Made once a run; `document` is held, not copied.
+    """What does not change in a run. Made once a run, so that it is encoded once; `document` is held, not copied.
 
     `run_id` is the Workflow's uid, `target` names the cluster, `code` maps refs to digests, `user` is who
     submitted it. `document` is `{apiVersion, kind, metadata: {name}, spec}`; its secrets are masked on the way.
@@ -37,6 +40,16 @@ class RunMeta:
     target: str = ""
     user: str = ""
     resumed_from: str | None = None
+
+    @cached_property
+    def document_digest(self) -> str | None:
+        """The digest under which the document is kept."""
+        return None if self.document is None else digested(without_secrets(self.document))[1]
+
+    @cached_property
+    def texts(self) -> tuple[str, str, str]:
+        """Code, inputs and labels as the database keeps them."""
+        return encode_json(dict(self.code)), encode_json(dict(self.inputs)), encode_json(dict(self.labels))
 
 
 @dataclass(frozen=True, slots=True)

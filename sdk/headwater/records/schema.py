@@ -19,7 +19,7 @@ REVISION = "headwater_0002"
 LOCK_SECONDS = 60
 """How long a migration of PostgreSQL waits for somebody else's lock."""
 
-_PREFIX = "headwater_"
+PREFIX = "headwater_"
 _LOCK = 0x4845_4144_5741_5445
 """The advisory lock under which PostgreSQL is migrated, so that several operators may start at once."""
 
@@ -55,7 +55,7 @@ def revisions(connection: Connection) -> set[str]:
     if not has_table(connection, "alembic_version"):
         return set()
     rows = connection.rows("SELECT version_num FROM alembic_version")
-    return {revision for (revision,) in rows if revision.startswith(_PREFIX)}
+    return {revision for (revision,) in rows if revision.startswith(PREFIX)}
 
 
 def refuse_newer(found: set[str], url: str) -> None:
