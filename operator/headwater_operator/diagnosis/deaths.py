@@ -1,0 +1,94 @@
+"""How a container died: exit code, signal, memory, or never born."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from headwater.engine.events import Failure
+from headwater.engine.graph import ErrorClass
+
+from headwater_operator.diagnosis.reading import Json, main_container, memory_limit, one_line, runs_python
+
+_NOT_FOUND = re.compile(r'exec: "?([^":]+)"?: (?:executable file not found|stat .*no such file)')
+_HEADWATER_MISSING = re.compile(r"No module named '?headwater(?:\.runtime)?'?")
+_HINTS = {
+    126: "the command is not executable in the image",
+    127: "the command is not in the image",
+}
+_SIGNALS = {int(each): each.name for each in signal.Signals}
+
+
+def death(pod: Json, ended: Json) -> Failure:
+    """The failure of a container that ended with a code other than 0 and without a report.
+
+    >>> death({}, {"exitCode": 139, "reason": "Error"}).message
+    'killed by SIGSEGV (exit code 139)'
+    """
+    reason, code = ended.get("reason") or "", int(ended.get("exitCode", -1))
+    said = (ended.get("message") or "").strip()
+    if reason == "OOMKilled":
+        return Failure("OOMKilled", out_of_memory(pod), ErrorClass.OOM, traceback=said)
+    if reason == "ContainerStatusUnknown":
+        return Failure("NodeLost", "the node lost sight of the container", ErrorClass.INFRASTRUCTURE)
+    if reason in ("StartError", "ContainerCannotRun"):
+        return _never_started(pod, said)
+    if runs_python(pod) and _HEADWATER_MISSING.search(said):
+        return Failure(
+            "InvalidImage",
+            f"image {main_container(pod).get('image')!r} has no headwater: install it there "
+            "(`pip install headwater`), or build on the runtime image",
+            ErrorClass.INVALID,
+            traceback=said,
+        )
+    return Failure(*_by_code(code, said), traceback=said)
+
+
+def out_of_memory(pod: Json) -> str:
+    """The message of a container that was killed for want of memory.
+
+    >>> out_of_memory({"spec": {"containers": [{"resources": {"limits": {"memory": "512Mi"}}}]}})
+    'OOMKilled at 512Mi'
+    """
+    limit = memory_limit(pod)
+    if limit:
+        return f"OOMKilled at {limit}"
+    return (
+        "OOMKilled although no memory limit is set: the node ran out of memory "
+        "(set resources.limits.memory; without it oomFactor has nothing to raise)"
+    )
+
+
+def _never_started(pod: Json, said: str) -> Failure:
+    found = _NOT_FOUND.search(said)
+    image = main_container(pod).get("image")
+    if found is None:
+        return Failure("StartError", f"the container could not be started: {one_line(said)}", traceback=said)
+    if runs_python(pod):
+        message = (
+            f"image {image!r} has no `{found[1]}`: a Python node needs an image with Python and headwater"
+        )
+    else:
+        message = f"image {image!r} has no `{found[1]}`: correct `command`, or use another image"
+    return Failure("InvalidImage", message, ErrorClass.INVALID, traceback=said)
+
+
+def _by_code(code: int, said: str) -> tuple[str, str, ErrorClass]:
+    number = _SIGNALS.get(code - 128)
+    if number is not None:
+        kind, what = number, f"killed by {number} (exit code {code})"
+    else:
+        kind, what = "ExitCode", f"exit code {code}"
+    if code in _HINTS:
+        what += f": {_HINTS[code]}"
+    last = last_line(said)
+    return kind, f"{what}: {one_line(last, 300)}" if last else what, ErrorClass.ERROR
+
+
+def last_line(text: str) -> str:
+    """The last line of a log that says something.
+
+    >>> last_line("Traceback\\nValueError: no\\n\\n")
+    'ValueError: no'
+    """
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
