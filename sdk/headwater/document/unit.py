@@ -10,7 +10,7 @@ looks inside:
 - `{"pickle": "base64"}`: a small Python object. Only a runtime opens it.
 - `{"ref": "sha256:…", "format", "size", "length"}`: an artifact in the run's store.
 - `{"range": n}`: the numbers from 0 up to, but without, n.
-- `{"list": [encoded, …]}`: a list of encoded values.
+- `{"list": [encoded, …]}` and `{"dict": {NAME: encoded}}`: a list or a dict of encoded values.
 - `{"items": {…}, "length": n}`: the outputs of a map, which lie in the store in one file a pod; see `ItemFiles`.
 - `{"file": "path", "length": n}`: JSON in a file that the operator mounts (a ConfigMap); also
   `{"file": …, "config": NAME, "key": KEY}` before the builder has decided on the path.
@@ -30,7 +30,7 @@ from headwater.engine.data import data
 
 Encoded = Mapping[str, Any]
 
-KINDS = frozenset({"json", "pickle", "ref", "range", "list", "items", "file", "item"})
+KINDS = frozenset({"json", "pickle", "ref", "range", "list", "dict", "items", "file", "item"})
 
 ENVIRONMENT = "HEADWATER_UNIT"
 MESSAGE_LIMIT = 4096
@@ -271,12 +271,36 @@ def read_report(message: str) -> UnitReport:
         raise ValueError(f"the termination message is not a report: {error}") from error
 
 
+def items_file(run: str, path: str, attempt: int, first: int) -> str:
+    """The place below the store of what one pod made of its share of a map; `first` is the share's first index.
+
+    >>> items_file("u1", "process", 1, 40)
+    'runs/u1/items/19ed40bf62c399b8/1-40.json'
+    """
+    return f"runs/{run}/items/{_folder(path)}/{attempt}-{first}.json"
+
+
+def unit_folder(run: str, path: str) -> str:
+    """The folder below the store where a fused unit keeps its journal and, at its end, `tasks.json`.
+
+    >>> unit_folder("u1", "process")
+    'runs/u1/units/19ed40bf62c399b8'
+    """
+    return f"runs/{run}/units/{_folder(path)}"
+
+
+def _folder(path: str) -> str:
+    import hashlib  # loads OpenSSL, which most pods do without
+
+    return hashlib.sha256(path.encode()).hexdigest()[:16]
+
+
 @data
 class ItemFiles:
     """Where the outputs of a map's items lie, so that any pod can read them.
 
-    Each pod writes one file, `runs/RUN/items/MAP/ATTEMPT-FIRST.json` below the store, where MAP is `digest(path)`
-    and FIRST the first index of its share: `{"INDEX": {"outputs": {NAME: encoded} | null, "failure": {…}}}`.
+    Each pod writes one file, `items_file(…)` below the store:
+    `{"INDEX": {"outputs": {NAME: encoded} | null, "failure": {…}}}`; null stands for an item that was skipped.
     `waves` lists for each attempt the indices that it was given and how many to a pod; an item's last attempt
     counts. `output` names the output of a flat collection; None stands for whole items in groups.
     """

@@ -54,7 +54,8 @@ class Engine:
     """Decides what a run does next.
 
     `slots` is how many tasks the backend wants at once (None: as many as there are); `map_slots` says whether
-    a map takes one of them. `known` maps paths to outcomes of an earlier try.
+    a map takes one of them; with `whole_waves` a map that may start at all is handed out whole, since the
+    backend itself keeps to the limit of what runs at once. `known` maps paths to outcomes of an earlier try.
 
     >>> from headwater.engine.events import Succeeded
     >>> from headwater.engine.graph import Block, Node
@@ -75,6 +76,7 @@ class Engine:
         known: Mapping[str, Known] | None = None,
         slots: int | None = None,
         map_slots: bool = True,
+        whole_waves: bool = False,
     ) -> None:
         self.graph = graph
         self.name = name
@@ -94,6 +96,7 @@ class Engine:
         self.waiting_people = 0
         self.slots = slots
         self.map_slots = map_slots
+        self.whole_waves = whole_waves
         self.handing: list[NodeState] = []
         self.ready: deque[NodeState] = deque()
         self._launchable: deque[NodeState] = deque()

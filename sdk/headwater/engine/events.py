@@ -111,6 +111,15 @@ class ItemFailed:
 
 
 @data
+class ItemsReturned:
+    """Items that were handed out will not be run by whoever had them, and nothing of them was begun."""
+
+    path: str
+    ranges: tuple[tuple[int, int], ...]
+    at: float
+
+
+@data
 class Collected:
     """The answer to `Collect`: the outputs of a whole map."""
 
@@ -170,6 +179,7 @@ Event = (
     | Sized
     | ItemsSucceeded
     | ItemFailed
+    | ItemsReturned
     | Collected
     | TimerFired
     | Approved

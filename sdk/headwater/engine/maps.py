@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headwater.engine import composite, failures
 from headwater.engine.commands import Collect, Measure, StartItems
-from headwater.engine.events import Collected, Failure, ItemFailed, ItemsSucceeded, Sized
+from headwater.engine.events import Collected, Failure, ItemFailed, ItemsReturned, ItemsSucceeded, Sized
 from headwater.engine.graph import Call, ErrorClass, Map
 from headwater.engine.intervals import IntervalSet, Range
 from headwater.engine.standins import ItemOf
@@ -118,6 +118,8 @@ def _room(engine: Engine, state: NodeState, items: MapState, expanded: bool) -> 
         return room if limit is None else limit - len(items.running)
     if engine.parallelism is not None:
         room = engine.parallelism - engine.running
+        if engine.whole_waves and room > 0:
+            return items.total
     if (
         engine.map_slots
         and not state.slots
@@ -190,6 +192,31 @@ def item_failed(engine: Engine, event: ItemFailed) -> None:
         return
     engine.running -= 1
     _item_failed(engine, state, items, event.index, event.attempt, event.failure)
+    engine.changes.append(state)
+    _finish_when_done(engine, state)
+
+
+def items_returned(engine: Engine, event: ItemsReturned) -> None:
+    """Items come back unrun: to be handed out again, or dropped where the map may start nothing any more."""
+    state = engine.states.get(event.path)
+    if state is None or state.stage != "items" or state.items is None:
+        return
+    items = state.items
+    hopeless = engine.graph.policy.fail_fast and _too_many(items, _map_of(state))
+    ended = engine.stopping is not None or state.frame.stopped or items.cut or hopeless
+    for start, stop in event.ranges:
+        for part in items.running.intersection(start, stop):
+            items.running.discard(*part)
+            engine.running -= part[1] - part[0]
+            if ended:
+                items.cut = True
+                continue
+            for index in range(*part):
+                attempt = items.attempts.get(index, 1)
+                waiting = items.pending if attempt == 1 else items.due.setdefault(attempt, IntervalSet())
+                waiting.add(index, index + 1)
+    if not ended and state not in engine.handing:
+        engine.handing.append(state)
     engine.changes.append(state)
     _finish_when_done(engine, state)
 

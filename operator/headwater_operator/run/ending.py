@@ -1,0 +1,198 @@
+"""What stands before a run's first pass and after its last: locks, refusals, the finalizer, records, time to live."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from headwater_operator.kube.api import ApiError
+from headwater_operator.kube.informer import Key
+from headwater_operator.kube.queue import WorkQueue
+from headwater_operator.run.cluster import Cluster, workflow_path
+from headwater_operator.run.load import restored_run
+from headwater_operator.run.memory import Run
+from headwater_operator.run.status import cut, iso
+from headwater_operator.run.views import WorkflowView
+
+if TYPE_CHECKING:
+    from headwater_operator.run.reconcile import Recorder
+
+logger = logging.getLogger("headwater.operator.run")
+
+FINALIZER = "headwater.dev/mirror"
+RECORD_POLL = 1.0
+
+
+class Ending:
+    """The first and the last word on a run."""
+
+    def __init__(
+        self, cluster: Cluster, queue: WorkQueue[Key], recorder: Recorder | None, clock: Callable[[], float]
+    ) -> None:
+        self.cluster = cluster
+        self.queue = queue
+        self.recorder = recorder
+        self.clock = clock
+
+    # ------------------------------------------------------------ before
+
+    async def refuse(self, view: WorkflowView, why: str) -> None:
+        """The Workflow cannot run: say so, and create nothing."""
+        now = iso(self.clock())
+        status = {
+            "phase": "Failed",
+            "reason": "InvalidSpec",
+            "message": cut(why, 4000),
+            "startedAt": now,
+            "finishedAt": now,
+            "observedGeneration": view.generation,
+            "conditions": [
+                {"type": "Accepted", "status": "False", "reason": "InvalidSpec", "message": cut(why, 1000),
+                 "lastTransitionTime": now}
+            ],
+        }  # fmt: skip
+        if view.spec.get("ttlSecondsAfterFinished") is None:
+            status["settled"] = "true"
+        await self._try_status(view, status)
+
+    async def may_start(self, view: WorkflowView) -> bool:
+        """Whether a run has its turn: it may wait for a mutex or a semaphore, or be suspended from the start."""
+        holders, first = self._lock(view)
+        if holders is None or (first and len(holders) < _limit(view)):
+            return True
+        sync = view.spec["synchronization"]
+        kind = "mutex" if "mutex" in sync else "semaphore"
+        name = sync.get("mutex") or sync["semaphore"]["name"]
+        held = f", held by {', '.join(holders[:3])}" if holders else ""
+        message = f"waits for {kind} {name!r}{held}"
+        if view.status.get("message") != message:
+            await self._try_status(view, {"phase": "Pending", "reason": "Waiting", "message": message})
+        self.queue.add_after((view.namespace, view.name), 5.0)
+        return False
+
+    def _lock(self, view: WorkflowView) -> tuple[list[str] | None, bool]:
+        """Who holds the lock that a run needs (None: it needs none), and whether the run is the next."""
+        lock = _lock_of(view)
+        if lock is None:
+            return None, True
+        holders: list[str] = []
+        waiting: list[tuple[int, str, str]] = []
+        for other in self.cluster.workflows.objects.values():
+            if _lock_of(other) != lock or other.ended:
+                continue
+            if other.status.get("engine"):
+                holders.append(other.name)
+            elif not other.deleting:
+                waiting.append((-(other.spec.get("priority") or 0), other.created_at, other.name))
+        room = _limit(view) - len(holders)
+        return sorted(holders), view.name in [name for *_, name in sorted(waiting)[: max(room, 0)]]
+
+    def wake_waiting(self, view: WorkflowView) -> None:
+        """A run that held a lock is over: whoever waits for it looks again."""
+        lock = _lock_of(view)
+        if lock is not None:
+            for key, other in self.cluster.workflows.objects.items():
+                if not other.ended and _lock_of(other) == lock:
+                    self.queue.add(key)
+
+    async def hold(self, view: WorkflowView) -> None:
+        """Keep the Workflow from going before its last state is stored."""
+        if self.recorder is not None and FINALIZER not in view.finalizers:
+            try:
+                await self.cluster.patch_metadata(view, {"finalizers": [*view.finalizers, FINALIZER]})
+            except ApiError as error:
+                if error.status not in (404, 409):
+                    raise
+
+    # ------------------------------------------------------------ after
+
+    def nothing_left(self, view: WorkflowView) -> bool:
+        """Whether nothing has to be done for a run that has just ended."""
+        return self.recorder is None and view.spec.get("ttlSecondsAfterFinished") is None
+
+    async def after(self, view: WorkflowView, run: Run | None) -> bool:
+        """Carry a run that has ended, or is being deleted, to its end; whether it can be forgotten."""
+        if view.ended:
+            self.wake_waiting(view)
+        if self.recorder is not None and not await self._recorded(view, run):
+            self.queue.add_after((view.namespace, view.name), RECORD_POLL)
+            return False
+        if view.deleting:
+            await self._let_go(view)
+            return True
+        ttl = view.spec.get("ttlSecondsAfterFinished")
+        if ttl is not None:
+            left = _finished_at(view) + ttl - self.clock()
+            if left > 0:
+                self.queue.add_after((view.namespace, view.name), min(left, 3600.0))
+                return True
+            await self.cluster.api.delete(workflow_path(view.namespace, view.name))
+            return True
+        if view.status.get("settled") != "true":
+            await self._try_status(view, {"settled": "true", **self._mirrored(view)})
+        return True
+
+    async def _recorded(self, view: WorkflowView, run: Run | None) -> bool:
+        """Whether the last state of a run is stored; offers it where nobody has yet."""
+        assert self.recorder is not None
+        if FINALIZER not in view.finalizers and (not view.status.get("engine") or view.deleting):
+            return True
+        if run is None:
+            if not view.status.get("engine"):
+                return True
+            run = restored_run(view)
+        if self.recorder.stored(run):
+            return True
+        self.recorder.offer(run, view, complete=True)
+        return False
+
+    def _mirrored(self, view: WorkflowView) -> dict[str, object]:
+        if self.recorder is None:
+            return {}
+        kept = [each for each in view.status.get("conditions") or () if each["type"] != "Mirrored"]
+        mirrored = {
+            "type": "Mirrored", "status": "True", "reason": "Stored", "message": "",
+            "lastTransitionTime": iso(self.clock()),
+        }  # fmt: skip
+        return {"conditions": [*kept, mirrored]}
+
+    async def _let_go(self, view: WorkflowView) -> None:
+        if FINALIZER not in view.finalizers:
+            return
+        kept = [name for name in view.finalizers if name != FINALIZER]
+        try:
+            await self.cluster.patch_metadata(view, {"finalizers": kept or None})
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+
+    async def _try_status(self, view: WorkflowView, status: dict[str, object]) -> None:
+        try:
+            await self.cluster.patch_status(view, status)
+        except ApiError as error:
+            if error.status == 409:
+                await self.cluster.read_again(view)
+                self.queue.add((view.namespace, view.name))
+            elif error.status != 404:
+                raise
+
+
+def _lock_of(view: WorkflowView) -> tuple[str, str, str] | None:
+    sync = view.spec.get("synchronization")
+    if not sync:
+        return None
+    if "mutex" in sync:
+        return (view.namespace, "mutex", sync["mutex"])
+    return (view.namespace, "semaphore", sync["semaphore"]["name"])
+
+
+def _limit(view: WorkflowView) -> int:
+    semaphore = view.spec["synchronization"].get("semaphore")
+    return int(semaphore["limit"]) if semaphore else 1
+
+
+def _finished_at(view: WorkflowView) -> float:
+    text = view.status.get("finishedAt") or view.created_at
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -1,0 +1,99 @@
+"""The engine's graph of a Workflow on a cluster: every value encoded, so that nobody here looks into one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from headwater.document.graph import to_graph
+from headwater.engine.graph import Block, BlockInput, Call, Graph, Node
+
+Spec = Mapping[str, Any]
+
+ENTRY_UNIT = "@unit"
+"""The node that stands for an entry block which is a unit as a whole; no document can name one so."""
+
+_SOURCES = ("inputs", "over", "outputs")
+
+
+def cluster_graph(spec: Spec) -> Graph:
+    """The graph of a spec, its constants encoded.
+
+    >>> graph = cluster_graph({"blocks": [{"name": "main", "nodes": [
+    ...     {"name": "a", "task": "m:a", "inputs": {"x": {"value": 3}, "y": {"from": "inputs.y"}}}]}]})
+    >>> graph.blocks["main"].nodes[0].inputs["x"]
+    Const(value={'json': 3})
+    """
+    graph = to_graph({**spec, "blocks": [_encoded_block(block) for block in spec["blocks"]]})
+    entry = graph.blocks[graph.entrypoint]
+    if not entry.unit:
+        return graph
+    whole = Block(
+        ENTRY_UNIT,
+        (Node(ENTRY_UNIT, Call(entry.name), {name: BlockInput(name) for name in entry.inputs}),),
+        entry.inputs,
+    )
+    return Graph({**graph.blocks, ENTRY_UNIT: whole}, ENTRY_UNIT, graph.policy)
+
+
+def encoded_arguments(spec: Spec) -> dict[str, Any]:
+    """The run's arguments as encoded values.
+
+    >>> encoded_arguments({"arguments": {"n": 3}})
+    {'n': {'json': 3}}
+    """
+    return {name: {"json": value} for name, value in (spec.get("arguments") or {}).items()}
+
+
+def _encoded_block(block: Spec) -> Spec:
+    found = {**block, "nodes": [_encoded_node(node) for node in block["nodes"]]}
+    if block.get("inputs"):
+        found["inputs"] = {name: _encoded_default(each) for name, each in block["inputs"].items()}
+    if block.get("outputs"):
+        found["outputs"] = {name: _encoded_source(each) for name, each in block["outputs"].items()}
+    return found
+
+
+def _encoded_default(written: Spec) -> Spec:
+    if "pickle" in written:
+        return {**_without(written, "pickle"), "object": {"pickle": written["pickle"]}}
+    if "default" in written:
+        return {**_without(written, "default"), "object": {"json": written["default"]}}
+    return written
+
+
+def _encoded_node(node: Spec) -> Spec:
+    found = dict(node)
+    if node.get("inputs"):
+        found["inputs"] = {name: _encoded_source(each) for name, each in node["inputs"].items()}
+    if "map" in node:
+        over = {name: _encoded_source(each) for name, each in node["map"]["over"].items()}
+        found["map"] = {**node["map"], "over": over}
+    if "iterate" in node and node["iterate"].get("initial"):
+        initial = {name: _encoded_initial(each) for name, each in node["iterate"]["initial"].items()}
+        found["iterate"] = {**node["iterate"], "initial": initial}
+    for question in ("when", "condition"):
+        written = node.get(question)
+        if written and isinstance(written.get("input"), Mapping):
+            found[question] = {**written, "input": _encoded_source(written["input"])}
+    return found
+
+
+def _encoded_source(written: Spec) -> Spec:
+    if "from" in written:
+        return written
+    if "pickle" in written:
+        return {"object": {"pickle": written["pickle"]}}
+    if "range" in written:
+        return {"object": {"range": written["range"]}}
+    return {"object": {"json": written.get("value")}}
+
+
+def _encoded_initial(written: Any) -> Spec:
+    if isinstance(written, Mapping) and len(written) == 1 and set(written) <= {"from", "value", "pickle"}:
+        return _encoded_source(written)
+    return {"object": {"json": written}}
+
+
+def _without(written: Spec, name: str) -> dict[str, Any]:
+    return {key: value for key, value in written.items() if key != name}

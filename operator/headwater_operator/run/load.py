@@ -1,0 +1,158 @@
+"""Make the memory of a run: a new engine for one that starts, the old one again for one that was under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from headwater.engine import Engine
+from headwater.engine.graph import Call, Container, Map, Task
+from headwater.engine.state import Known, NodeState, Phase
+
+from headwater_operator.builders import RunContext, job_name, pod_name
+from headwater_operator.run.feed import unit_step
+from headwater_operator.run.graph import cluster_graph, encoded_arguments
+from headwater_operator.run.memory import Expected, Run
+from headwater_operator.run.packing import beside_of, unpack
+from headwater_operator.run.values import encoded_inputs
+from headwater_operator.run.views import WorkflowView
+
+
+def new_run(
+    view: WorkflowView,
+    spec: Mapping[str, Any],
+    *,
+    template: Mapping[str, Any] | None,
+    known: Mapping[str, Any],
+) -> Run:
+    """A run that has not started."""
+    graph = cluster_graph(spec)
+    engine = Engine(
+        graph,
+        encoded_arguments(spec),
+        name=view.name,
+        known=known_states(known),
+        map_slots=False,
+        whole_waves=True,
+    )
+    return Run(
+        (view.namespace, view.name),
+        view.uid,
+        spec,
+        RunContext(view.name, view.namespace, view.uid, spec),
+        engine,
+        template=template,
+        known=dict(known),
+    )
+
+
+def restored_run(view: WorkflowView) -> Run:
+    """A run as its status describes it; what it waits for in the cluster is `expected` and in `jobs` again.
+
+    Raises:
+        ValueError: the status is not ours.
+    """
+    text = view.status["engine"]
+    beside = beside_of(text)
+    spec = spec_with_template(view.spec, beside.get("template"))
+    graph = cluster_graph(spec)
+    engine, beside = unpack(text, graph, known_states(beside.get("known", {})))
+    key = (view.namespace, view.name)
+    run = Run(key, view.uid, spec, RunContext(view.name, view.namespace, view.uid, spec), engine)
+    run.take_beside(beside)
+    run.written = dict(view.status.get("nodes") or {})
+    run.written_text = text
+    run.written_phase = view.status.get("phase", "")
+    run.records = {path: found for path, found in run.written.items() if path not in engine.states}
+    _recall_times(run)
+    _expect_pods(run)
+    _expect_jobs(run)
+    return run
+
+
+def spec_with_template(spec: Mapping[str, Any], template: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """A Workflow's spec with what its template says in the places that it leaves open."""
+    if template is None:
+        return spec
+    taken = {
+        name: value for name, value in template.items() if name not in ("project", "version", "description")
+    }
+    own = {name: value for name, value in spec.items() if name != "template"}
+    return {**taken, **own}
+
+
+def known_states(known: Mapping[str, Any]) -> dict[str, Known]:
+    """What had ended in the run that is resumed: path to phase, outputs and answer."""
+    return {path: Known(Phase(each[0]), each[1] or {}, each[2]) for path, each in known.items()}
+
+
+def known_of(run: Run, without: str | None) -> dict[str, Any]:
+    """What another run can take over of this one: all that ended well, except a node and what follows it."""
+    engine = run.engine
+    left_out = _downstream(run, without.replace("_", "-")) if without else set()
+    found: dict[str, Any] = {}
+    for path, state in engine.states.items():
+        if state.phase not in (Phase.SUCCEEDED, Phase.CACHED) or _under(path, left_out):
+            continue
+        if isinstance(state.node.kind, Map | Task | Container | Call) or state.answer is not None:
+            outputs = dict(encoded_inputs(state.outputs or {}))
+            found[path] = [str(state.phase), outputs, state.answer]
+    return found
+
+
+def _downstream(run: Run, path: str) -> set[str]:
+    """A node, the nodes around it, and all that follow any of them."""
+    states = run.engine.states
+    left: set[str] = set()
+    state = states.get(path) or next((s for p, s in states.items() if p.replace("_", "-") == path), None)
+    while state is not None:
+        frame = state.frame
+        waiting = [state.index]
+        while waiting:
+            index = waiting.pop()
+            found = frame.nodes[index].path
+            if found not in left:
+                left.add(found)
+                waiting += frame.plan.nodes[index].downstream
+        state = frame.owner
+    return left
+
+
+def _under(path: str, roots: set[str]) -> bool:
+    return any(path == root or path.startswith((f"{root}/", f"{root}[")) for root in roots)
+
+
+def _recall_times(run: Run) -> None:
+    for path, found in run.written.items():
+        times = found.get("at") if isinstance(found, dict) else None
+        if times:
+            run.launched[path] = (times[0], times[1] if len(times) > 1 else -1.0)
+            if len(times) > 2:
+                run.durations[path] = times[2]
+
+
+def _expect_pods(run: Run) -> None:
+    for state in run.engine.states.values():
+        if state.stage in ("run", "running") and _is_unit(state):
+            step = unit_step(run, state, state.attempt, encoded_inputs(state.inputs or {}))
+            name = pod_name(run.context, step.path, step.attempt)
+            run.expected[name] = Expected(state.path, state.attempt, "", step)
+            if state.stage == "running":
+                run.started_pods.add(name)
+    for step in run.asks.values():
+        name = pod_name(run.context, step.path, step.attempt, step.stage)
+        run.expected[name] = Expected(step.path, step.attempt, step.stage, step)
+    run.dirty_pods.update(run.expected)
+
+
+def _is_unit(state: NodeState) -> bool:
+    return isinstance(state.node.kind, Task | Container | Call)
+
+
+def _expect_jobs(run: Run) -> None:
+    for waves in run.waves.values():
+        for wave in waves:
+            state = run.engine.states.get(wave.path)
+            if state is not None and state.stage == "items":
+                run.jobs[job_name(run.context, wave.path, wave.attempt, wave.chunk)] = wave
+    run.dirty_jobs.update(run.jobs)

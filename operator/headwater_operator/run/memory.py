@@ -1,0 +1,188 @@
+"""What the operator remembers of an active run: the engine, and what ties it to objects in the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from headwater.document.unit import Encoded
+from headwater.engine import Engine
+from headwater.engine.commands import Start
+from headwater.engine.events import Event
+from headwater.engine.intervals import IntervalSet, Range
+from headwater.engine.state import NodeState
+
+from headwater_operator.builders import MapStep, RunContext, UnitStep
+from headwater_operator.run.packing import pack
+
+Object = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Wave:
+    """One Job of a map: these items, `per_pod` of them to each index. `seen`: it has been there."""
+
+    path: str
+    attempt: int
+    chunk: int
+    items: IntervalSet
+    per_pod: int
+    oom_retries: int = 0
+    seen: bool = False
+
+    def share(self, index: int) -> list[Range]:
+        """The items of one index of the Job.
+
+        >>> Wave("p", 1, 0, IntervalSet.parse("0-2,7-9"), 2).share(1)
+        [(2, 3), (7, 8)]
+        """
+        return self.between(index * self.per_pod, (index + 1) * self.per_pod)
+
+    def between(self, first: int, last: int) -> list[Range]:
+        """The items at the positions from `first` up to, but without, `last`."""
+        found: list[Range] = []
+        at = 0
+        for start, stop in self.items.ranges():
+            low, high = max(first - at, 0), min(last - at, stop - start)
+            if low < high:
+                found.append((start + low, start + high))
+            at += stop - start
+            if at >= last:
+                break
+        return found
+
+    def to_json(self) -> list[Any]:
+        """As plain data."""
+        return [
+            self.path,
+            self.attempt,
+            self.chunk,
+            str(self.items),
+            self.per_pod,
+            self.oom_retries,
+            self.seen,
+        ]
+
+    @classmethod
+    def from_json(cls, data: list[Any]) -> Wave:
+        """Read what `to_json` wrote."""
+        return cls(data[0], data[1], data[2], IntervalSet.parse(data[3]), data[4], data[5], data[6])
+
+
+@dataclass(slots=True)
+class Creation:
+    """Objects to create for a step, and what came of the tries so far."""
+
+    objects: tuple[Object, ...]
+    path: str
+    attempt: int
+    tries: int = 0
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A pod that belongs to a node: which attempt it is, or which question it answers."""
+
+    path: str
+    attempt: int
+    stage: str
+    step: UnitStep
+
+
+@dataclass(slots=True)
+class Run:
+    """An active run. `spec` is the Workflow's with its template put in place."""
+
+    key: tuple[str, str]
+    uid: str
+    spec: Mapping[str, Any]
+    context: RunContext
+    engine: Engine
+    version: int = 0
+    known: dict[str, Any] = field(default_factory=dict)
+    timers: dict[str, float] = field(default_factory=dict)
+    waves: dict[str, list[Wave]] = field(default_factory=dict)
+    ooms: dict[str, int] = field(default_factory=dict)
+    template: Mapping[str, Any] | None = None
+    asks: dict[str, UnitStep] = field(default_factory=dict)
+
+    # What follows can be found again, or is of no use to another process.
+    expected: dict[str, Expected] = field(default_factory=dict)
+    jobs: dict[str, Wave] = field(default_factory=dict)
+    dirty_pods: set[str] = field(default_factory=set)
+    dirty_jobs: set[str] = field(default_factory=set)
+    started_pods: set[str] = field(default_factory=set)
+    uncreated: dict[str, Creation] = field(default_factory=dict)
+    created: set[str] = field(default_factory=set)
+    doomed: dict[str, str] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
+    records: dict[str, Object] = field(default_factory=dict)
+    results: dict[str, dict[int, Mapping[str, Encoded] | None]] = field(default_factory=dict)
+    pickles: dict[str, dict[int, str]] = field(default_factory=dict)
+    launched: dict[str, tuple[float, float]] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
+    unsettled: dict[str, float] = field(default_factory=dict)
+    held: dict[str, list[Event]] = field(default_factory=dict)
+    release_at: dict[str, float] = field(default_factory=dict)
+    inbox: list[Event] = field(default_factory=list)
+    cancelled: set[str] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
+    changed: dict[str, NodeState] = field(default_factory=dict)
+    written: dict[str, Object] = field(default_factory=dict)
+    written_text: str = ""
+    written_phase: str = ""
+    written_at: float = float("-inf")
+    write_seconds: float = 0.0
+    looked_at: float = 0.0
+    started_at: float = 0.0
+    told: set[tuple[str, str]] = field(default_factory=set)
+
+    def pack(self) -> str:
+        """The text for `status.engine`."""
+        beside = {
+            "version": self.version,
+            "startedAt": self.started_at,
+            "timers": {key: round(due, 2) for key, due in self.timers.items()},
+            "waves": [wave.to_json() for waves in self.waves.values() for wave in waves],
+            "ooms": self.ooms,
+            "results": {path: _by_text(found) for path, found in self.results.items() if found},
+            "pickles": {path: _by_text(found) for path, found in self.pickles.items() if found},
+            "known": self.known,
+            "template": self.template,
+            "asks": {path: asdict(step) for path, step in self.asks.items()},
+        }
+        return pack(self.engine, {name: value for name, value in beside.items() if value})
+
+    def take_beside(self, beside: Mapping[str, Any]) -> None:
+        """Remember again what `pack` wrote beside the engine."""
+        self.version = beside.get("version", 0)
+        self.started_at = beside.get("startedAt", 0.0)
+        self.timers = dict(beside.get("timers", {}))
+        for data in beside.get("waves", ()):
+            wave = Wave.from_json(data)
+            self.waves.setdefault(wave.path, []).append(wave)
+        self.ooms = dict(beside.get("ooms", {}))
+        self.results = {path: _by_index(found) for path, found in beside.get("results", {}).items()}
+        self.pickles = {path: _by_index(found) for path, found in beside.get("pickles", {}).items()}
+        self.known = dict(beside.get("known", {}))
+        self.template = beside.get("template")
+        self.asks = {path: UnitStep(**step) for path, step in beside.get("asks", {}).items()}
+
+
+@dataclass(slots=True)
+class Effects:
+    """What the engine's commands come to: pods and Jobs to create."""
+
+    units: list[UnitStep] = field(default_factory=list)
+    maps: list[tuple[MapStep, Wave]] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
+
+
+def _by_text(found: Mapping[int, Any]) -> dict[str, Any]:
+    return {str(index): value for index, value in found.items()}
+
+
+def _by_index(found: Mapping[str, Any]) -> dict[int, Any]:
+    return {int(index): value for index, value in found.items()}

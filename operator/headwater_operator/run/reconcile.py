@@ -1,0 +1,321 @@
+"""Reconcile a run: look, decide, write down, act. All I/O of a run is here.
+
+A run that is killed anywhere goes on from what was written down: steps are written before their objects are
+created, and objects have names that say which step they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from headwater.engine.events import Failed, Failure
+from headwater.engine.graph import ErrorClass
+from headwater.errors import HeadwaterError
+
+from headwater_operator.builders import BuildSettings, artifact_outputs, claim_object
+from headwater_operator.diagnosis import Waiting, create_refused
+from headwater_operator.kube.api import ApiError
+from headwater_operator.kube.informer import Key
+from headwater_operator.kube.queue import WorkQueue
+from headwater_operator.run.accept import Acceptance, accept
+from headwater_operator.run.cluster import Cluster
+from headwater_operator.run.ending import Ending
+from headwater_operator.run.load import restored_run
+from headwater_operator.run.memory import Creation, Run
+from headwater_operator.run.observe import Sight
+from headwater_operator.run.passes import note_waiting, run_pass
+from headwater_operator.run.status import nodes_patch, run_phase, run_status
+from headwater_operator.run.views import JobView, PodView, WorkflowView
+from headwater_operator.run.waits import look_closer
+
+logger = logging.getLogger("headwater.operator.run")
+
+WRITE_INTERVAL = 0.25
+"""Seconds between two writes of a status that nothing waits for."""
+
+LONGEST_PAUSE = 5.0
+
+
+class Recorder(Protocol):
+    """Who keeps records of runs."""
+
+    def offer(self, run: Run, view: WorkflowView, *, complete: bool) -> None:
+        """A run's status was written."""
+
+    def stored(self, run: Run) -> bool:
+        """Whether the run's last state is in the database."""
+
+
+class Reconciler:
+    """Carries all active runs of an operator forward, one pass at a time."""
+
+    def __init__(
+        self,
+        settings: BuildSettings,
+        queue: WorkQueue[Key],
+        recorder: Recorder | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.queue = queue
+        self.recorder = recorder
+        self.clock = clock
+        self.runs: dict[Key, Run] = {}
+        self.by_uid: dict[str, Run] = {}
+        self.cluster: Cluster
+        self.ending: Ending
+        self._claims: set[str] = set()
+
+    def attach(self, cluster: Cluster) -> None:
+        """Work on this cluster."""
+        self.cluster = cluster
+        self.ending = Ending(cluster, self.queue, self.recorder, self.clock)
+
+    # ------------------------------------------------------------ what the informers say
+
+    def pod_changed(self, namespace: str, pod: PodView, gone: bool) -> None:
+        """A pod of a run has changed."""
+        run = self.by_uid.get(pod.run_uid)
+        if run is not None:
+            run.dirty_pods.add(pod.name)
+            if pod.job and (gone or pod.ended):
+                run.dirty_jobs.add(pod.job)
+            self.queue.add(run.key)
+
+    def job_changed(self, namespace: str, job: JobView, gone: bool) -> None:
+        """A Job of a run has changed."""
+        run = self.by_uid.get(job.run_uid)
+        if run is not None:
+            run.dirty_jobs.add(job.name)
+            self.queue.add(run.key)
+
+    # ------------------------------------------------------------ a pass
+
+    async def reconcile(self, key: Key) -> None:
+        """Carry one run forward as far as it goes now."""
+        view = self.cluster.workflows.objects.get(key)
+        run = self.runs.get(key)
+        if run is not None and (view is None or view.uid != run.uid):
+            self._drop(run)
+            run = None
+        if view is None:
+            return
+        if view.deleting or view.ended:
+            if await self.ending.after(view, run) and run is not None:
+                self._drop(run)
+            return
+        if run is None:
+            run = await self._load(view)
+            if run is None:
+                return
+            view = self.cluster.workflows.objects.get(key, view)
+        await self._pass(run, view)
+
+    async def _load(self, view: WorkflowView) -> Run | None:
+        if view.status.get("engine"):
+            run = restored_run(view)
+        else:
+            accepted = await accept(self.cluster, view, self.settings)
+            if not isinstance(accepted, Acceptance):
+                await self.ending.refuse(view, accepted)
+                return None
+            if not await self.ending.may_start(view):
+                return None
+            run = accepted.run
+        await self.ending.hold(view)
+        self.runs[run.key] = run
+        self.by_uid[run.uid] = run
+        # What happened while nobody looked: every pod of the run is looked at.
+        run.dirty_pods.update(pod.name for pod in self.cluster.pods_of_run(run.uid))
+        return run
+
+    async def _pass(self, run: Run, view: WorkflowView) -> None:
+        run_pass(run, view, self._sight(run), self.settings)
+        await look_closer(run, self.cluster, self.clock())
+        if not await self._write(run, view):
+            return
+        await self._act(run)
+        self._come_again(run)
+
+    def _sight(self, run: Run) -> Sight:
+        namespace, cluster = run.key[0], self.cluster
+
+        def artifacts(run: Run, step: Any, index: int | None) -> Mapping[str, Any]:
+            return artifact_outputs(run.context, self.settings, step, index)
+
+        return Sight(
+            lambda name: cluster.pod(namespace, name),
+            lambda name: cluster.job(namespace, name),
+            lambda name: cluster.pods_of_job(namespace, name),
+            artifacts,
+            self.clock(),
+            bool(self.settings.store.url),
+        )
+
+    def _drop(self, run: Run) -> None:
+        self.runs.pop(run.key, None)
+        self.by_uid.pop(run.uid, None)
+        self.cluster.forget_run(run.uid)
+        self.queue.forget(run.key)
+
+    # ------------------------------------------------------------ write down
+
+    async def _write(self, run: Run, view: WorkflowView) -> bool:
+        """Write the status if it is time to; whether what is to be done may be done now."""
+        nodes = nodes_patch(run, run.changed.values())
+        waiting = any(name not in run.created for name in run.uncreated)
+        phase = run_phase(run)
+        news = bool(nodes) or waiting or phase != run.written_phase or run.engine.ended
+        if not news:
+            return True
+        since = self.clock() - run.written_at
+        pause = run.write_seconds if waiting else max(WRITE_INTERVAL, 4 * run.write_seconds)
+        if since < min(pause, LONGEST_PAUSE) and not run.engine.ended:
+            self.queue.add_after(run.key, min(pause, LONGEST_PAUSE) - since)
+            return not waiting
+        run.version += 1
+        status = run_status(
+            run, mirrored=None if self.recorder is None else False, generation=view.generation
+        )
+        if run.engine.ended and self.ending.nothing_left(view):
+            status["settled"] = "true"
+        status["nodes"] = nodes
+        return await self._patch(run, view, status)
+
+    async def _patch(self, run: Run, view: WorkflowView, status: dict[str, Any]) -> bool:
+        began = self.clock()
+        try:
+            written = await self.cluster.patch_status(view, status)
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            if error.status != 409:
+                raise
+            return await self._after_conflict(run, view, status)
+        run.written_at = self.clock()
+        run.write_seconds = run.written_at - began
+        run.written_text = status["engine"]
+        run.written_phase = status["phase"]
+        for path, found in status["nodes"].items():
+            if found is None:
+                run.written.pop(path, None)
+            else:
+                run.written[path] = found
+        run.changed.clear()
+        run.touched.clear()
+        if self.recorder is not None:
+            self.recorder.offer(run, written, complete=run.engine.ended)
+        return True
+
+    async def _after_conflict(self, run: Run, view: WorkflowView, status: dict[str, Any]) -> bool:
+        """Somebody else has changed the Workflow: a person its spec, or another operator its status."""
+        latest = await self.cluster.read_again(view)
+        if latest is None:
+            return False
+        if (latest.status.get("engine") or "") in (run.written_text, status["engine"]):
+            self.queue.add(run.key)  # our view of the run still holds: the next pass sees the change
+        else:
+            logger.warning(
+                "%s/%s: another operator has written its status; starting over from that", *run.key
+            )
+            self.runs.pop(run.key, None)
+            self.by_uid.pop(run.uid, None)
+            self.queue.add(run.key)
+        return False
+
+    # ------------------------------------------------------------ act
+
+    async def _act(self, run: Run) -> None:
+        now = self.clock()
+        due = [(name, each) for name, each in run.uncreated.items() if each.not_before <= now]
+        doomed, run.doomed = run.doomed, {}
+        deletions = [self._delete(run, kind, name) for name, kind in doomed.items()]
+        if run.engine.ended:
+            deletions += [
+                self.cluster.delete("Pod", run.key[0], pod.name)
+                for pod in self.cluster.pods_of_run(run.uid)
+                if not pod.ended and not pod.deleting and not pod.job
+            ]
+        creations = [self._create(run, name, each) for name, each in due]
+        for outcome in await asyncio.gather(*deletions, *creations, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _delete(self, run: Run, kind: str, name: str) -> None:
+        namespace = run.key[0]
+        if kind == "Pod":
+            pod = self.cluster.pod(namespace, name)
+            if pod is None or pod.ended or pod.deleting:
+                return
+        else:
+            job = self.cluster.job(namespace, name)
+            if job is None or job.over or job.deleting:
+                return
+        await self.cluster.delete(kind, namespace, name)
+
+    async def _create(self, run: Run, name: str, creation: Creation) -> None:
+        """Create the objects of a step; what the server refuses is a wait or a failure of the node."""
+        run.created.add(name)
+        try:
+            await self._need_claim(run, creation)
+            for obj in creation.objects:
+                await self.cluster.create(obj)
+        except ApiError as error:
+            if error.status == 0 or error.status >= 500:
+                run.created.discard(name)
+                raise
+            self._refused(run, name, creation, error)
+            return
+        run.uncreated.pop(name, None)
+        note_waiting(run, creation.path, None)
+        if self.cluster.pod(run.key[0], name) is None and creation.objects[-1]["kind"] == "Pod":
+            run.dirty_pods.add(name)
+            self.queue.add(run.key)
+
+    def _refused(self, run: Run, name: str, creation: Creation, error: ApiError) -> None:
+        run.created.discard(name)
+        said = create_refused(error.status, error.body)
+        if isinstance(said, Waiting):
+            creation.tries += 1
+            creation.not_before = self.clock() + min(0.5 * 2**creation.tries, 30.0)
+            note_waiting(run, creation.path, said.text)
+        else:
+            failure = Failure(said.type, said.message, ErrorClass.INVALID, creation.path)
+            run.uncreated.pop(name, None)
+            run.inbox.append(Failed(creation.path, creation.attempt, failure, self.clock()))
+        self.queue.add_after(run.key, max(creation.not_before - self.clock(), 0.01))
+
+    async def _need_claim(self, run: Run, creation: Creation) -> None:
+        """The claim of the store is made when the first pod of a namespace needs it."""
+        store, namespace = self.settings.store, run.key[0]
+        if not store.claim or namespace in self._claims or store.claim not in str(creation.objects[-1]):
+            return
+        await self.cluster.create(claim_object(self.settings, namespace))
+        self._claims.add(namespace)
+
+    # ------------------------------------------------------------ come again
+
+    def _come_again(self, run: Run) -> None:
+        now = self.clock()
+        dates = [*run.timers.values(), *run.release_at.values()] if run.held else list(run.timers.values())
+        dates += [each.not_before for each in run.uncreated.values()]
+        dates += [since + 5.0 for since in run.unsettled.values()]
+        if dates:
+            self.queue.add_after(run.key, max(min(dates) - now, 0.01))
+        pending = len(run.expected) - len(run.started_pods)
+        if pending > 0 and not run.engine.ended:
+            self.queue.add_after(run.key, 10.0)
+
+    def trouble(self, key: Key, error: Exception) -> None:
+        """A pass has failed: try again later, and let nobody wait without knowing why."""
+        run = self.runs.get(key)
+        if isinstance(error, HeadwaterError):
+            logger.warning("%s/%s: %s", *key, error)
+        else:
+            logger.exception("%s/%s: a defect of Headwater", *key, exc_info=error)
+            if run is not None:
+                self.runs.pop(key, None)
+                self.by_uid.pop(run.uid, None)
