@@ -191,7 +191,7 @@ class Api:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            tls = self.connection.ssl
+            tls = self.connection.tls()
             connector = aiohttp.TCPConnector(
                 limit=0, ssl=tls if tls is not None else True, keepalive_timeout=60
             )

@@ -18,14 +18,36 @@ _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An API server with what is needed to log in. `token_file` is read again as tokens are renewed."""
+    """An API server with what is needed to log in; certificates and key in PEM.
+
+    `token_file` is read again as tokens are renewed.
+    """
 
     server: str
-    ssl: ssl.SSLContext | None
+    authority: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    insecure: bool = False
     token: str | None = None
     token_file: Path | None = None
     namespace: str = "default"
     source: str = ""
+
+    def tls(self) -> ssl.SSLContext | None:
+        """How to speak TLS with the server; None for one without."""
+        if not self.server.startswith("https"):
+            return None
+        context = ssl.create_default_context(cadata=self.authority)
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.certificate and self.key:
+            # The ssl module reads certificates from files only.
+            with tempfile.NamedTemporaryFile("w", prefix="headwater-client-") as file:
+                file.write(f"{self.certificate}\n{self.key}")
+                file.flush()
+                context.load_cert_chain(file.name)
+        return context
 
     def bearer(self) -> str | None:
         """The token to send now."""
@@ -71,7 +93,10 @@ def _from_kubeconfig(path: Path, context_name: str | None) -> Connection:
     token_file = user.get("tokenFile")
     return Connection(
         cluster["server"].rstrip("/"),
-        _context(cluster, user, path.parent) if cluster["server"].startswith("https") else None,
+        _content(cluster, "certificate-authority", path.parent),
+        _content(user, "client-certificate", path.parent),
+        _content(user, "client-key", path.parent),
+        bool(cluster.get("insecure-skip-tls-verify")),
         user.get("token"),
         Path(token_file) if token_file else None,
         context.get("namespace") or "default",
@@ -88,30 +113,10 @@ def _named(config: dict[str, Any], section: str, name: str | None, path: Path) -
     raise UsageError(f"{path} has no {section[:-1]} {name!r}", fix=f"It has: {known}.")
 
 
-def _context(cluster: dict[str, Any], user: dict[str, Any], folder: Path) -> ssl.SSLContext:
-    authority = _content(cluster, "certificate-authority", folder)
-    context = ssl.create_default_context(cadata=authority.decode() if authority else None)
-    if cluster.get("insecure-skip-tls-verify"):
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    certificate, key = _content(user, "client-certificate", folder), _content(user, "client-key", folder)
-    if certificate and key:
-        _load_chain(context, certificate, key)
-    return context
-
-
-def _content(section: dict[str, Any], field: str, folder: Path) -> bytes | None:
+def _content(section: dict[str, Any], field: str, folder: Path) -> str | None:
     if f"{field}-data" in section:
-        return base64.b64decode(section[f"{field}-data"])
-    return (folder / section[field]).read_bytes() if field in section else None
-
-
-def _load_chain(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """The ssl module reads certificates from files only."""
-    with tempfile.NamedTemporaryFile(prefix="headwater-client-") as file:
-        file.write(certificate + b"\n" + key)
-        file.flush()
-        context.load_cert_chain(file.name)
+        return base64.b64decode(section[f"{field}-data"]).decode()
+    return (folder / section[field]).read_text(encoding="utf-8") if field in section else None
 
 
 def _by_the_official_client(path: Path, context_name: str | None, namespace: str) -> Connection:
@@ -121,15 +126,22 @@ def _by_the_official_client(path: Path, context_name: str | None, namespace: str
     configuration = client.Configuration()
     load: Any = config.load_kube_config
     load(str(path), context=context_name, client_configuration=configuration)
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
     header = configuration.get_api_key_with_prefix("authorization") or ""
-    token = header.removeprefix("Bearer ") or None
-    return Connection(configuration.host.rstrip("/"), context, token, None, namespace, str(path))
+
+    def content(named: str | None) -> str | None:
+        return Path(named).read_text(encoding="utf-8") if named else None
+
+    return Connection(
+        configuration.host.rstrip("/"),
+        content(configuration.ssl_ca_cert),
+        content(configuration.cert_file),
+        content(configuration.key_file),
+        not configuration.verify_ssl,
+        header.removeprefix("Bearer ") or None,
+        None,
+        namespace,
+        str(path),
+    )
 
 
 def _from_service_account() -> Connection:
@@ -137,7 +149,7 @@ def _from_service_account() -> Connection:
     host = f"[{host}]" if ":" in host else host
     return Connection(
         f"https://{host}:{port}",
-        ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt")),
+        (_ACCOUNT / "ca.crt").read_text(encoding="utf-8"),
         token_file=_ACCOUNT / "token",
         namespace=(_ACCOUNT / "namespace").read_text(encoding="utf-8").strip(),
         source="the pod's service account",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headwater.document import DocumentError
 from headwater.document.linting import problems_of
+from headwater.errors import DocumentError
 
 from headwater_operator.builders import BuildSettings
 from headwater_operator.kube.api import ApiError

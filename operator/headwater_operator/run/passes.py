@@ -306,7 +306,7 @@ def _drop_finished(run: Run, looked_at: set[str]) -> None:
         del run.jobs[name]
         run.unsettled.pop(name, None)
         for beside in (run.waves, run.results, run.pickles, run.held, run.release_at):
-            beside.pop(wave.path, None)  # type: ignore[attr-defined]  # they are all dicts by path
+            beside.pop(wave.path, None)
 
 
 def _drop_unit(run: Run, name: str, expected: Expected) -> None:

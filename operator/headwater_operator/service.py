@@ -1,0 +1,199 @@
+"""An operator at work: informers, workers, the mirror, while it holds the Lease."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+from headwater.document.crd import custom_resource_definitions
+
+from headwater_operator.builders import BuildSettings, Store
+from headwater_operator.kube.api import Api, ApiError
+from headwater_operator.kube.clock import ServerClock
+from headwater_operator.kube.connection import Connection
+from headwater_operator.kube.informer import Key
+from headwater_operator.kube.lease import Lease
+from headwater_operator.kube.queue import WorkQueue
+from headwater_operator.metrics import Metrics
+from headwater_operator.options import OperatorOptions
+from headwater_operator.run.cluster import Cluster
+from headwater_operator.run.reconcile import Reconciler, Recorder
+
+logger = logging.getLogger("headwater.operator")
+
+_LONGEST_RETRY = 30.0
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+class Service:
+    """Everything of an operator but its process."""
+
+    def __init__(self, options: OperatorOptions, connection: Connection) -> None:
+        self.options = options
+        self.connection = connection
+        self.metrics = Metrics()
+        self.clock = ServerClock()
+        self.api = Api(connection, concurrency=options.concurrency, clock=self.clock)
+        self.settings = BuildSettings(
+            image=options.image,
+            store=Store.parse(options.store),
+            pull_policy=options.pull_policy,
+            allow_host=options.allow_host,
+        )
+        shard, shards = options.shards
+        self.lease = Lease(
+            self.api,
+            options.lease_namespace or options.namespace or connection.namespace,
+            "headwater-operator" + (f"-{shard}-of-{shards}" if shards > 1 else ""),
+            health=self._health,
+        )
+        self.reconciler: Reconciler | None = None
+        self.active = False
+
+    async def run(self) -> None:
+        """Work until cancelled; stand by while another operator holds the Lease."""
+        try:
+            await self._ensure_definitions()
+            while True:
+                if not self.options.leader_election:
+                    await self._work()
+                await self.lease.acquire()
+                await self._lead()
+        finally:
+            await self.lease.release()
+            await self.api.close()
+
+    async def _lead(self) -> None:
+        work = asyncio.create_task(self._work())
+        keep = asyncio.create_task(self.lease.keep())
+        try:
+            await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+            logger.warning("the lease is lost: stopping until it is ours again")
+        finally:
+            for task in (work, keep):
+                task.cancel()
+            await asyncio.gather(work, keep, return_exceptions=True)
+
+    async def _work(self) -> None:
+        queue: WorkQueue[Key] = WorkQueue()
+        recorder, mirror = self._recorder(queue)
+        reconciler = Reconciler(self.settings, queue, recorder, self.clock.now)
+        cluster = Cluster(
+            self.api,
+            namespace=self.options.namespace,
+            shard=self.options.shards,
+            run_changed=queue.add,
+            pod_changed=reconciler.pod_changed,
+            job_changed=reconciler.job_changed,
+        )
+        reconciler.attach(cluster)
+        self.reconciler = reconciler
+        self._watch(reconciler, queue)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(cluster.run())
+            if mirror is not None:
+                tasks.create_task(mirror.run())
+            await cluster.synced()
+            self.active = True
+            where = f"namespace {self.options.namespace!r}" if self.options.namespace else "all namespaces"
+            logger.info("active in %s, %d runs to look after", where, len(cluster.workflows.objects))
+            for _ in range(self.options.workers):
+                tasks.create_task(self._worker(reconciler, queue))
+
+    async def _worker(self, reconciler: Reconciler, queue: WorkQueue[Key]) -> None:
+        failures: dict[Key, int] = {}
+        while True:
+            key = await queue.get()
+            try:
+                with self.metrics.pass_seconds.time():
+                    await reconciler.reconcile(key)
+                failures.pop(key, None)
+            except Exception as error:  # a worker must outlive any one run
+                self.metrics.failed_passes.inc()
+                failures[key] = failures.get(key, 0) + 1
+                reconciler.trouble(key, error)
+                queue.add_after(key, min(0.2 * 2 ** failures[key], _LONGEST_RETRY))
+            finally:
+                queue.done(key)
+
+    def _recorder(self, queue: WorkQueue[Key]) -> tuple[Recorder | None, Any]:
+        if self.options.database_url is None:
+            return None, None
+        from headwater_operator.recording import MirrorRecorder
+
+        recorder = MirrorRecorder(self.options.database_url, queue, self.clock.now, self.connection.server)
+        return recorder, recorder.mirror
+
+    def _watch(self, reconciler: Reconciler, queue: WorkQueue[Key]) -> None:
+        if self.active:
+            return
+        watch = self.metrics.watch
+        watch("active_runs", "Runs under way.", lambda: float(len((self.reconciler or reconciler).runs)))
+        watch("queue_length", "Runs that wait for a worker.", lambda: float(len(queue)))
+        watch("api_calls", "Calls of the API server so far.", lambda: float(self.api.calls))
+        watch("api_writes", "Writes among them.", lambda: float(self.api.writes))
+
+    def _health(self) -> str:
+        """What `flowctl doctor` shows of an operator."""
+        runs = len(self.reconciler.runs) if self.reconciler is not None else 0
+        recorder = self.reconciler.recorder if self.reconciler is not None else None
+        mirror = getattr(recorder, "health", "no database") if recorder is not None else "no database"
+        return json.dumps(
+            {"runs": runs, "mirror": mirror, "store": self.options.store, "image": self.options.image}
+        )
+
+    async def _ensure_definitions(self) -> None:
+        """Install the CRDs or bring them up to date; without the right to, check that they are there."""
+        for definition in custom_resource_definitions():
+            name = definition["metadata"]["name"]
+            try:
+                found = await self.api.get(f"{_DEFINITIONS}/{name}")
+            except ApiError as error:
+                if error.status == 403:
+                    logger.info("may not look at CRDs; taking them for installed")
+                    return
+                if error.status != 404:
+                    raise
+                found = None
+            if not self.options.install_crds:
+                if found is None:
+                    raise ApiError(
+                        404, f"the CRD {name} is not installed: kubectl apply --server-side -f crds/"
+                    )
+            elif found is None:
+                await self._create_definition(name, definition)
+            elif found["spec"].get("versions") != definition["spec"]["versions"]:
+                await self._replace_definition(name, definition, found)
+        await self._definitions_served()
+
+    async def _create_definition(self, name: str, definition: dict[str, Any]) -> None:
+        try:
+            await self.api.create(_DEFINITIONS, definition)
+            logger.info("installed the CRD %s", name)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+
+    async def _replace_definition(self, name: str, definition: dict[str, Any], found: dict[str, Any]) -> None:
+        wanted = {**found, "spec": {**found["spec"], **definition["spec"]}}
+        try:
+            await self.api.replace(f"{_DEFINITIONS}/{name}", wanted)
+            logger.info("brought the CRD %s up to date", name)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+
+    async def _definitions_served(self) -> None:
+        """A new CRD is served a moment after it was created."""
+        for _ in range(100):
+            try:
+                await self.api.get("/apis/headwater.dev/v1alpha1/workflows", {"limit": "1"})
+                return
+            except ApiError as error:
+                if error.status != 404:
+                    return  # with rights for one namespace only, this is a 403
+            await asyncio.sleep(0.1)
