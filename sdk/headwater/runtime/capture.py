@@ -13,25 +13,59 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
-from headwater.configuration import config
-from headwater.configuration.masking import scrubbed, secret_values
+Where = tuple[str, int, int | None]
 
 _where = threading.local()
+_latest: Where | None = None
 
 
 def enter(path: str, attempt: int, index: int | None) -> None:
     """From here on what this thread prints belongs to that node."""
-    _where.now = (path, attempt, index)
+    global _latest
+    _where.now = _latest = (path, attempt, index)
 
 
 def leave() -> None:
     """What is printed from here on belongs to nobody; an unfinished line is written."""
-    capturing = _capturing
-    if capturing is not None:
-        capturing.finish_lines()
-    _where.now = None
+    global _latest
+    if _capturing is not None:
+        _capturing.finish_lines()
+    _where.now = _latest = None
+
+
+def where() -> Where | None:
+    """Path, attempt and index of what this thread runs; in a thread that a task has started, the task's."""
+    found: Where | None = getattr(_where, "now", None)
+    return found or _latest
+
+
+def _secrets_of_config() -> tuple[str, ...]:
+    # Loaded here: a pod has streams to prefix but, mostly, no config.
+    from headwater.configuration import config
+    from headwater.configuration.masking import secret_values
+
+    return secret_values(config)
+
+
+def _scrubbed(text: str, secrets: tuple[str, ...]) -> str:
+    from headwater.configuration.masking import scrubbed
+
+    return scrubbed(text, secrets)
+
+
+class HasLines(Protocol):
+    """Something that holds lines which may be unfinished."""
+
+    def finish_lines(self) -> None:
+        """Write lines that have no end yet."""
+
+
+def on_leave(told: HasLines | None) -> None:
+    """Have this told whenever a task has ended, in a process that keeps no log of its own."""
+    global _capturing
+    _capturing = told
 
 
 class _Stream:
@@ -93,7 +127,7 @@ class Capture:
         global _capturing
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            self._secrets = secret_values(config)
+            self._secrets = _secrets_of_config()
             self._fd = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         except OSError as error:
             logging.getLogger("headwater").warning("no log is kept of this run: %s", error)
@@ -139,7 +173,7 @@ class Capture:
         entry["s"] = stream
         if level:
             entry["l"] = level
-        entry["x"] = scrubbed(text, self._secrets) if self._secrets else text
+        entry["x"] = _scrubbed(text, self._secrets) if self._secrets else text
         try:
             os.write(self._fd, (json.dumps(entry, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
         except OSError:
@@ -154,12 +188,12 @@ class Capture:
                 real.write(f"headwater: the log {self.file} cannot be written any more\n")
 
 
-_capturing: Capture | None = None
+_capturing: HasLines | None = None
 
 
 def open_in_worker(file: Path, *, echo: bool) -> None:
     """Capture into this run's log from now on; a worker goes from run to run."""
-    if _capturing is not None:
+    if isinstance(_capturing, Capture):
         if _capturing.file == file:
             return
         _capturing.close()

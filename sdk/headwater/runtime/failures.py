@@ -8,10 +8,19 @@ from pathlib import Path
 
 from headwater.engine.events import Failure
 from headwater.engine.graph import ErrorClass
-from headwater.errors import DefinitionError
+from headwater.errors import DefinitionError, DocumentError, HeadwaterError, TaskTimeout
 
 # A person looks for the frames of their own code.
 _NOT_THEIRS = (str(Path(__file__).parents[1]) + os.sep, "<frozen importlib")
+
+_CLASSES: dict[type[BaseException], ErrorClass] = {
+    DefinitionError: ErrorClass.INVALID,
+    DocumentError: ErrorClass.INVALID,
+    MemoryError: ErrorClass.OOM,
+    TaskTimeout: ErrorClass.TIMEOUT,
+}
+
+_PYTHON = os.path.dirname(os.__file__) + os.sep
 
 
 def failure_of(error: BaseException, path: str) -> Failure:
@@ -20,12 +29,10 @@ def failure_of(error: BaseException, path: str) -> Failure:
 
     if isinstance(error, UnitFailed) and error.failure is not None:
         return error.failure
-    invalid = isinstance(error, DefinitionError)
-    oom = isinstance(error, MemoryError)
     return Failure(
-        type(error).__name__,
+        "Timeout" if isinstance(error, TaskTimeout) else type(error).__name__,
         _text_of(error),
-        ErrorClass.INVALID if invalid else ErrorClass.OOM if oom else ErrorClass.ERROR,
+        next((found for kind, found in _CLASSES.items() if isinstance(error, kind)), ErrorClass.ERROR),
         path,
         _traceback_of(error),
         error,
@@ -44,6 +51,13 @@ def _traceback_of(error: BaseException) -> str:
     if isinstance(remote, str):
         return remote
     frames = traceback.extract_tb(error.__traceback__)
-    shown = [frame for frame in frames if not frame.filename.startswith(_NOT_THEIRS)] or frames[-1:]
+    shown = [frame for frame in frames if not frame.filename.startswith(_NOT_THEIRS)]
+    if isinstance(error, HeadwaterError) and all(_is_library(frame.filename) for frame in shown):
+        return ""  # raised by us and not below a line of theirs: its message says all
+    shown = shown or frames[-1:]
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(shown)]
     return "".join(lines + traceback.format_exception_only(error))
+
+
+def _is_library(filename: str) -> bool:
+    return filename.startswith(_PYTHON) and "site-packages" not in filename

@@ -22,14 +22,26 @@ Outputs = Mapping[str, object]
 def sequences_of(over: Mapping[str, object]) -> dict[str, Any]:
     """The sequences that a map runs over, refused when their lengths differ."""
     sequences = {name: as_sequence(value) for name, value in over.items()}
-    lengths = {name: len(sequence) for name, sequence in sequences.items()}
+    one_length({name: len(sequence) for name, sequence in sequences.items()})
+    return sequences
+
+
+def one_length(lengths: Mapping[str, int]) -> int:
+    """The one length that all sequences of a map have.
+
+    Raises:
+        TargetError: there are several.
+
+    >>> one_length({"x": 3, "y": 3}), one_length({})
+    (3, 0)
+    """
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
         raise TargetError(
             f"a map runs over sequences of unequal length: {listed}",
             fix="Give it sequences of one length; broadcast the others as plain inputs.",
         )
-    return sequences
+    return next(iter(lengths.values()), 0)
 
 
 @dataclass(slots=True)
@@ -154,7 +166,7 @@ def collect(
         groups = output_groups(graph, mapped)
         return {
             mapped.output_name: [
-                failed[index].exception if index in failed else _grouped(results.get(index), groups)
+                failed[index].exception if index in failed else grouped(results.get(index), groups)
                 for index in range(total)
             ]
         }
@@ -178,7 +190,8 @@ def _light(column: list[object]) -> list[object]:
     return StoredList(column) if any(type(value) is Stored for value in column) else column
 
 
-def _grouped(outputs: Outputs | None, groups: list[list[str]]) -> list[object]:
+def grouped(outputs: Outputs | None, groups: list[list[str]]) -> list[object]:
+    """One item of a collection of whole items: the outputs of each end node in a dict of their own."""
     outputs = {name: live(value) for name, value in (outputs or {}).items()}
     if len(groups) < 2:
         return [dict(outputs)]

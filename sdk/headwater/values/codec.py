@@ -1,5 +1,5 @@
-"""Values as small JSON mappings: `{"json": …}` for what JSON carries exactly, else a reference to an
-artifact.
+"""Values as small JSON mappings: `{"json": …}` for what JSON carries exactly, `{"pickle": …}` for a small
+object where that is wanted, else a reference to an artifact.
 
 A value arrives with the type that it left with. `decode(encode(value))` is a new object: what is encoded is a
 snapshot.
@@ -7,6 +7,7 @@ snapshot.
 
 from __future__ import annotations
 
+import binascii
 import json
 import math
 import mmap
@@ -31,11 +32,17 @@ _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 Encoded = dict[str, Any]
 
 
-def encode(value: object, store: ArtifactStore, *, inline_limit: int = INLINE_LIMIT) -> Encoded:
-    """Encode a value: inline where JSON gives it back exactly in at most `inline_limit` bytes, else as an
-    artifact.
+def encode(
+    value: object,
+    store: ArtifactStore | None,
+    *,
+    inline_limit: int = INLINE_LIMIT,
+    pickle_limit: int = 0,
+) -> Encoded:
+    """Encode a value: inline where JSON gives it back exactly in at most `inline_limit` bytes, or where its
+    pickle has at most `pickle_limit` bytes; else as an artifact.
 
-    Raises `StoreError` for what cannot be pickled or written.
+    Raises `StoreError` for what cannot be pickled or written, or needs a store where there is none.
 
     >>> encode([1, "a", None], ArtifactStore("unused"))
     {'json': [1, 'a', None]}
@@ -49,8 +56,14 @@ def encode(value: object, store: ArtifactStore, *, inline_limit: int = INLINE_LI
     if 0 <= json_size <= inline_limit:
         return {"json": copy}
     form, buffers = pack(value, as_json=json_size >= 0)
-    reference = store.put(buffers)
     size = sum(memoryview(buffer).nbytes for buffer in buffers)
+    if size <= pickle_limit:
+        pickled = buffers if form == "pickle" else pickles.dump(value)
+        if len(pickled) == 1 and memoryview(pickled[0]).nbytes <= pickle_limit:
+            return {"pickle": binascii.b2a_base64(pickled[0], newline=False).decode()}
+    if store is None:
+        raise StoreError(f"a value of {size:,} bytes needs an artifact store, and there is none")
+    reference = store.put(buffers)
     return {"ref": reference, "format": form, "size": size, "length": _length(value)}
 
 
@@ -65,6 +78,8 @@ def decode(encoded: Mapping[str, Any], store: ArtifactStore) -> object:
     """
     if "json" in encoded:
         return _fresh(encoded["json"])
+    if "pickle" in encoded:
+        return _unpickled(encoded["pickle"])
     reference, form = encoded.get("ref"), encoded.get("format")
     if not isinstance(reference, str) or form not in _LOADERS:
         raise StoreError(f"{encoded!r} is no encoded value", fix='It needs "json", or "ref" and "format".')
@@ -78,6 +93,16 @@ def decode(encoded: Mapping[str, Any], store: ArtifactStore) -> object:
         ) from error
     except Exception as error:  # unpickling raises anything
         raise store.corrupt(reference, f"{type(error).__name__}: {error}") from error
+
+
+def _unpickled(text: str) -> object:
+    try:
+        return pickles.load(binascii.a2b_base64(text))
+    except Exception as error:  # unpickling raises anything
+        raise StoreError(
+            f"a value cannot be unpickled: {type(error).__name__}: {error}",
+            fix="Make what it is made of importable here, as where the value was made.",
+        ) from error
 
 
 def is_inline_json(value: object, *, inline_limit: int = INLINE_LIMIT) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
@@ -122,6 +122,53 @@ class ArtifactStore:
         except OSError as error:
             raise self._error("delete", reference, error) from error
 
+    # ------------------------------------------------------------ files with names of their own
+
+    def read_file(self, place: str) -> bytes | None:
+        """The content of a file at a place below the store that its writer chose; None when there is none."""
+        try:
+            if self._folder is not None:
+                return (self._folder / place).read_bytes()
+            filesystem, root = self._filesystem()
+            content: bytes = filesystem.cat_file(f"{root}/{place}")
+            return content
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise store_error(f"cannot read {os.path.join(self.url, place)}", error) from error
+
+    def write_file(self, place: str, buffers: Iterable[Buffer]) -> None:
+        """Write a file at a place below the store, whole or not at all; what was there is replaced.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = ArtifactStore(folder)
+        ...     store.write_file("runs/u1/x.json", [b"{", b"}"])
+        ...     store.read_file("runs/u1/x.json"), store.read_file("y"), store.files_in("runs/u1")
+        (b'{}', None, ['x.json'])
+        """
+        try:
+            if self._folder is not None:
+                write_atomically(self._folder / place, buffers)
+            else:
+                self._write_remote(place, buffers)
+        except OSError as error:
+            raise store_error(f"cannot write {os.path.join(self.url, place)}", error) from error
+
+    def files_in(self, folder: str) -> list[str]:
+        """The names of the files in a folder below the store, in order; none when there is no such folder."""
+        try:
+            if self._folder is not None:
+                found = os.listdir(self._folder / folder)
+            else:
+                filesystem, root = self._filesystem()
+                found = [path.rpartition("/")[2] for path in filesystem.ls(f"{root}/{folder}", detail=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise store_error(f"cannot list {os.path.join(self.url, folder)}", error) from error
+        return sorted(name for name in found if not name.endswith(".tmp"))
+
     def describe(self, reference: str) -> str:
         """Where an artifact is, for messages."""
         return os.path.join(self.url, _place(reference))
@@ -144,7 +191,7 @@ class ArtifactStore:
         except OSError as error:
             raise self._error("write", reference, error) from error
 
-    def _write_remote(self, place: str, buffers: Sequence[Buffer]) -> None:
+    def _write_remote(self, place: str, buffers: Iterable[Buffer]) -> None:
         filesystem, root = self._filesystem()
         target = f"{root}/{place}"
         protocol = filesystem.protocol

@@ -1,0 +1,133 @@
+"""A unit that is a whole block: an engine of its own inside, one task after the other in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from headwater.blocks.signals import ExitPipeline, Skipped
+from headwater.document.unit import UnitReport
+from headwater.engine import Engine, Phase
+from headwater.engine.composite import every_end_skipped
+from headwater.engine.events import Failure
+from headwater.engine.graph import Block, Call, ErrorClass, Graph, Task
+from headwater.errors import DocumentError, StoreError, TaskTimeout
+from headwater.runtime.code import Code
+from headwater.runtime.driver import Driver
+from headwater.runtime.inline import InlineExecutor
+from headwater.runtime.pod.journal import Journal
+from headwater.runtime.pod.ledger import Ledger
+from headwater.runtime.pod.lines import prefixed_lines
+from headwater.runtime.pod.task import reported
+from headwater.runtime.pod.work import Work
+
+
+def run(work: Work) -> UnitReport:
+    """Run the block, or find its outputs in the cache; the report says how each of its tasks ended."""
+    code = work.code()
+    unit = _Unit(work, code)
+    cache = work.cache if unit.caches else None
+    if cache is None or not unit.cached_as_a_whole:
+        return unit.run(work.inputs)
+    inputs = work.inputs
+    with cache.claimed(work.node, inputs, work.graph, code) as entry:
+        if entry.hit is not None:
+            return reported(work, entry.hit, cached=1)
+        report = unit.run(inputs)
+        if unit.outputs is not None:
+            entry.store(unit.outputs)
+        return report
+
+
+class _Unit:
+    def __init__(self, work: Work, code: Code) -> None:
+        spec = work.spec
+        self.work = work
+        self.code = code
+        self.prefix = f"{spec.path}/" if spec.path else ""
+        self.outputs: Mapping[str, object] | None = None
+        self.graph = self._inner()
+
+    def _inner(self) -> Graph:
+        graph = self.work.graph
+        policy = replace(graph.policy, on_exit=None, timeout=self._timeout, parallelism=None)
+        return replace(graph, entrypoint=self._block_name(), policy=policy)
+
+    def _block_name(self) -> str:
+        spec = self.work.spec
+        if not spec.node:
+            return spec.block
+        kind = self.work.node.kind
+        if not isinstance(kind, Call):
+            raise DocumentError(f"{spec.path!r} is no block, and cannot be run as one")
+        return kind.block
+
+    @property
+    def _timeout(self) -> float | None:
+        return self.work.node.policy.timeout if self.work.spec.node else None
+
+    @property
+    def cached_as_a_whole(self) -> bool:
+        return bool(self.work.spec.node) and self.work.node.policy.cache != "off"
+
+    @property
+    def caches(self) -> bool:
+        inner = (node for block in self.graph.blocks.values() for node in block.nodes)
+        return self.cached_as_a_whole or any(node.policy.cache != "off" for node in inner)
+
+    def run(self, inputs: Mapping[str, object]) -> UnitReport:
+        work = self.work
+        journal = Journal(work.values, work.spec.run, work.spec.path)
+        engine = Engine(self.graph, inputs, name=work.spec.name, known=journal.known, slots=1)
+        executor = InlineExecutor(
+            self.graph,
+            self.code,
+            cache=work.cache if self.caches else None,
+            prefix=self.prefix,
+            known_items=journal.known_items,
+        )
+        ledger = Ledger(self.prefix, journal, executor)
+        driver = Driver(engine, executor, clock=time.time, watchers=[ledger])
+        executor.seconds_to_next_timer = driver.seconds_to_next_timer
+        work.termination.driver = driver
+        try:
+            with prefixed_lines(not _is_single(self.graph.blocks[self.graph.entrypoint])):
+                work.termination.check()
+                driver.run()
+        finally:
+            work.termination.driver = None
+            executor.release_claims()
+            ledger.close()
+        work.termination.check()
+        return replace(self._ended(engine), tasks=ledger.records)
+
+    def _ended(self, engine: Engine) -> UnitReport:
+        if engine.stopping is not None and engine.stopping.code is not None:
+            raise ExitPipeline(engine.stopping.code)
+        if engine.phase is not Phase.SUCCEEDED:
+            return UnitReport(failure=self._failure(engine))
+        assert engine.root is not None
+        if every_end_skipped(engine.root):
+            return reported(self.work, Skipped())
+        self.outputs = engine.outputs
+        try:
+            return reported(self.work, engine.outputs)
+        except StoreError as error:  # beside it, the report says how the tasks ended
+            return UnitReport(failure=self.work.described(error))
+
+    def _failure(self, engine: Engine) -> Mapping[str, object]:
+        from headwater.runtime.pod.failures import as_data
+
+        failure = engine.error or Failure("Cancelled", "the unit was cancelled")
+        if failure.error_class is ErrorClass.TIMEOUT and not failure.node:
+            late = TaskTimeout(f"ran longer than its timeout of {self._timeout:g} s")
+            return as_data(replace(failure, message=late.message, node=self.work.spec.path, exception=late))
+        where = failure.node
+        if not where.startswith(self.prefix):  # the engine inside said it, and it knows only the block
+            where = self.prefix + where
+        return as_data(replace(failure, node=where))
+
+
+def _is_single(block: Block) -> bool:
+    return len(block.nodes) == 1 and isinstance(block.nodes[0].kind, Task)

@@ -1,0 +1,89 @@
+"""What went wrong in a pod, as plain data that travels in a report or lies in the store, and back as an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from headwater.errors import HeadwaterError, TaskFailed
+from headwater.runtime.failures import failure_of
+
+if TYPE_CHECKING:
+    from headwater.engine.events import Failure
+
+Described = dict[str, Any]
+
+PICKLE_LIMIT = 1200
+
+
+def described(error: BaseException, path: str) -> Described:
+    """An exception of a task or of the pod itself.
+
+    >>> described(ValueError("no"), "gen")["type"], described(MemoryError(), "gen")["class"]
+    ('ValueError', 'Oom')
+    """
+    return as_data(failure_of(error, path))
+
+
+def as_data(failure: Failure) -> Described:
+    """A failure as plain data; its exception goes with it where it is small and can be pickled."""
+    found: Described = {
+        "type": clean(failure.type),
+        "message": clean(failure.message),
+        "class": str(failure.error_class),
+        "node": clean(failure.node),
+    }
+    if failure.traceback:
+        found["traceback"] = clean(failure.traceback)
+    if isinstance(failure.exception, BaseException):
+        pickled = _pickled(failure.exception)
+        if pickled:
+            found["pickle"] = pickled
+    return found
+
+
+def exception_of(failure: Mapping[str, Any]) -> BaseException:
+    """The exception again; a `TaskFailed` that says the same where it could not travel.
+
+    >>> exception_of({"type": "OSError", "message": "no disk"})
+    TaskFailed('OSError: no disk')
+    """
+    if "pickle" in failure:
+        from headwater.runtime.code import unpickled
+
+        try:
+            found = unpickled(failure["pickle"])
+        except Exception:  # its class is not importable here, or cannot be made again
+            found = None
+        if isinstance(found, BaseException):
+            return found
+    return TaskFailed(f"{failure.get('type', 'Error')}: {failure.get('message', '')}")
+
+
+def clean(text: str) -> str:
+    """A text that can be encoded: halves of surrogate pairs become question marks.
+
+    >>> clean("ok \\ud800")
+    'ok ?'
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _pickled(error: BaseException) -> str:
+    import base64
+    import pickle
+
+    from headwater.errors import StoreError
+    from headwater.values import pickles
+
+    if isinstance(error, HeadwaterError) and type(error).__module__ == "headwater.runtime.unit":
+        return ""
+    try:
+        content = b"".join(pickles.dump(error))
+        if len(content) > PICKLE_LIMIT or not isinstance(pickle.loads(content), BaseException):
+            return ""
+    except StoreError:
+        return ""
+    except Exception:  # the user's own class: one whose pickle cannot be read back stays here
+        return ""
+    return base64.b64encode(content).decode()

@@ -1,0 +1,94 @@
+"""How each task inside a unit has ended: for the report, and in the journal for an attempt that may follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from headwater.document.unit import TaskRecord
+from headwater.engine import ENDED, NodeState, Phase
+from headwater.engine.events import Event, ItemsSucceeded
+from headwater.engine.graph import Loop
+from headwater.runtime.inline import InlineExecutor
+from headwater.runtime.pod.failures import clean
+from headwater.runtime.pod.journal import Journal
+
+_FLUSH_SECONDS = 1.0
+_ERROR_LENGTH = 500
+
+
+class Ledger:
+    """A watcher of the engine inside a unit."""
+
+    def __init__(self, prefix: str, journal: Journal, executor: InlineExecutor) -> None:
+        self._prefix = prefix
+        self._journal = journal
+        self._executor = executor
+        self._records: dict[str, TaskRecord] = {}
+        self._items: dict[str, list[tuple[int, int]]] = {}
+        self._flushed = 0.0
+
+    @property
+    def records(self) -> tuple[TaskRecord, ...]:
+        """All that have ended, in the order in which they did."""
+        return tuple(self._records.values())
+
+    def nodes_changed(self, states: Iterable[NodeState]) -> None:
+        """Note those that have ended."""
+        for state in states:
+            if state.phase in ENDED:
+                kept = self._journal.records.get(state.path) if state.attempt == 0 else None
+                self._records[state.path] = kept or self._record(state)
+                if kept is None and _may_be_kept(state):
+                    self._journal.node_ended(state, self._records[state.path])
+
+    def happened(self, event: Event) -> None:
+        """Keep the outputs of items, every now and then."""
+        if not isinstance(event, ItemsSucceeded) or not self._journal.is_open:
+            return
+        self._items.setdefault(event.path, []).extend(event.ranges)
+        if event.at - self._flushed < _FLUSH_SECONDS:
+            return
+        self._flushed = event.at
+        for path, ranges in self._items.items():
+            job = self._executor.maps.get(path)
+            if job is not None:
+                results = {i: job.results[i] for start, stop in ranges for i in range(start, stop)}
+                self._journal.items_ended(path, results)
+        self._items.clear()
+
+    def approval_asked(self, path: str, message: str) -> None:
+        """Blocks that wait for a person are no units."""
+
+    def close(self) -> None:
+        """Write the records down: the report may have no room for all."""
+        self._journal.close(self.records)
+
+    def _record(self, state: NodeState) -> TaskRecord:
+        began, ended = state.started_at or 0.0, state.ended_at or 0.0
+        failure, items = state.failure, state.items
+        failed = failure is not None and state.phase is Phase.FAILED
+        error = clean(f"{failure.type}: {failure.message}")[:_ERROR_LENGTH] if failed and failure else ""
+        return TaskRecord(
+            self._prefix + state.path,
+            str(state.phase),
+            state.attempt,
+            began,
+            max(ended - began, 0.0) if began else 0.0,
+            error,
+            None if items is None else (items.total, len(items.done), len(items.failed)),
+        )
+
+
+def _may_be_kept(state: NodeState) -> bool:
+    """Whether an attempt that follows may take the outcome over: it says what ran, and will be asked for again."""
+    if state.phase is Phase.SKIPPED and state.attempt == 0:
+        return False  # for a reason outside of it, which will be there again
+    if state.phase not in (Phase.SUCCEEDED, Phase.CACHED, Phase.SKIPPED):
+        return False
+    frame = state.frame
+    while frame.owner is not None:
+        kind = frame.owner.node.kind
+        if isinstance(kind, Loop) and kind.iterations is None:
+            return False  # passes without end; they begin anew
+        frame = frame.owner.frame
+    return True

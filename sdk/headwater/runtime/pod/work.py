@@ -1,0 +1,139 @@
+"""What every kind of unit needs: its node in the document, its code, its inputs, its place among signals."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from headwater.document.unit import UnitSpec
+from headwater.errors import DefinitionError, DocumentError
+from headwater.runtime.code import Code, inline_objects
+from headwater.runtime.pod import bundle
+from headwater.runtime.pod.signals import Termination
+from headwater.runtime.pod.values import Values
+
+if TYPE_CHECKING:
+    from headwater.engine.graph import Graph, Node
+    from headwater.runtime.caching import CacheAccess
+
+
+class Work:
+    """One unit that is being done."""
+
+    def __init__(self, spec: UnitSpec, termination: Termination) -> None:
+        self.spec = spec
+        self.termination = termination
+        self.values = Values(spec.store)
+        self.folder = ""
+
+    # ------------------------------------------------------------------ the document
+
+    @cached_property
+    def block(self) -> Mapping[str, Any]:
+        """The document's block that the node stands in."""
+        return self._named(self.spec.document["blocks"], self.spec.block, "block")
+
+    @cached_property
+    def written(self) -> Mapping[str, Any]:
+        """The document's node."""
+        return self._named(self.block["nodes"], self.spec.node, "node")
+
+    def _named(self, among: Iterable[Mapping[str, Any]], name: str, what: str) -> Mapping[str, Any]:
+        for found in among:
+            if found["name"] == name:
+                return found
+        raise DocumentError(
+            f"{self.spec.path!r}: the document that the pod was given has no {what} {name!r}",
+            fix="The operator and the image's Headwater must be of one version.",
+        )
+
+    def policy(self, name: str) -> Any:
+        """What the node's policy says, or else the document's defaults."""
+        return self.written.get(name, (self.spec.document.get("defaults") or {}).get(name))
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that the node may run."""
+        written = self.policy("timeout")
+        if written is None:
+            return None
+        from headwater.document.graph import seconds
+
+        return seconds(written)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The engine's graph of the document."""
+        from headwater.document.graph import to_graph
+
+        return to_graph(self.spec.document)
+
+    @property
+    def node(self) -> Node:
+        """The node in the engine's graph."""
+        return self.graph.blocks[self.spec.block].by_name[self.spec.node]
+
+    # ------------------------------------------------------------------ code and values
+
+    def code(self, refs: Iterable[str] | None = None) -> Code:
+        """The code, importable from here on; of what the document carries by value, what `refs` names."""
+        document = self.spec.document
+        self.folder = bundle.settle(document.get("code") or {})
+        parameters = document.get("parameters") or {}
+        if parameters:
+            from headwater.configuration import config
+
+            config.override({"parameters": parameters})
+        return Code(inline_objects(document, refs), parameters)
+
+    def resolved(self, code: Code, ref: str) -> object:
+        """The object of a reference, with all that helps where it cannot be found.
+
+        Raises:
+            DefinitionError: its module or its name is not there.
+        """
+        try:
+            return code.resolve(ref)
+        except DefinitionError as error:
+            raise DefinitionError(error.message, fix=self._where_to_look()) from error
+
+    def _where_to_look(self) -> str:
+        holds = f"The bundle holds: {bundle.listing(self.folder) or 'nothing'}. " if self.folder else ""
+        return (
+            f"{holds}Python looked in {', '.join(sys.path)}. "
+            "Put the module into the project's folder, or run in an image that has it."
+        )
+
+    @property
+    def inputs(self) -> dict[str, object]:
+        """The node's inputs as objects."""
+        return self.values.inputs(self.spec.inputs)
+
+    @property
+    def cache(self) -> CacheAccess | None:
+        """The cache in the artifact store; None where there is none."""
+        if not self.spec.store:
+            return None
+        store = self.values.store
+        if not store.is_local:
+            import logging
+
+            logging.getLogger("headwater").warning(
+                "nothing is cached: the cache needs a store that is a folder, and this run's is %s", store.url
+            )
+            return None
+        from pathlib import Path
+
+        from headwater.runtime.caching import CacheAccess
+
+        return CacheAccess(Path(store.url) / "cache", run_id=self.spec.run)
+
+    # ------------------------------------------------------------------ what went wrong
+
+    def described(self, error: BaseException) -> dict[str, Any]:
+        """An exception as a failure of this node."""
+        from headwater.runtime.pod.failures import described
+
+        return described(error, self.spec.path)
