@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from headwater.document.linting import json_schema, lint, load, to_document, validate
+    from headwater.document.linting import json_schema, lint, load, problems_of, to_document, validate
     from headwater.document.models import Workflow
-    from headwater.document.problems import Problem
+    from headwater.document.problems import Problem, told
     from headwater.document.yaml_text import dump_yaml
 
 _HOMES = {
@@ -20,11 +20,16 @@ _HOMES = {
     "json_schema": "linting",
     "lint": "linting",
     "load": "linting",
+    "problems_of": "linting",
+    "told": "problems",
     "to_document": "linting",
     "validate": "linting",
 }
 
-__all__ = ["Problem", "Workflow", "dump_yaml", "json_schema", "lint", "load", "to_document", "validate"]
+__all__ = [
+    "Problem", "Workflow", "dump_yaml", "json_schema", "lint", "load", "problems_of", "to_document", "told",
+    "validate",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

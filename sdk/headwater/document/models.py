@@ -47,6 +47,14 @@ class Block(Model):
         min_length=1, max_length=10_000, description="The steps, in any order: what they read decides."
     )
 
+    def needed(self) -> list[str]:
+        """The inputs that have to be given."""
+        return [
+            name
+            for name, each in (self.inputs or {}).items()
+            if each.required is not False and "default" not in each.model_fields_set and each.pickle is None
+        ]
+
 
 class TemplateRef(Model):
     """A registered WorkflowTemplate."""

@@ -20,6 +20,7 @@ from headwater.document.types import (
 KINDS = (
     "task", "container", "call", "map", "loop", "iterate", "condition", "merge", "race", "suspend",
 )  # fmt: skip
+_KINDS = frozenset(KINDS)
 
 
 class Source(Model):
@@ -440,8 +441,9 @@ class Node(Policy):
 
     @model_validator(mode="after")
     def _exactly_one_kind(self) -> Node:
-        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
-        if len(kinds) != 1:
+        given = self.model_fields_set & _KINDS
+        if len(given) != 1 or getattr(self, next(iter(given))) is None:
+            kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
             found = f"has {' and '.join(f'`{kind}`' for kind in kinds)}" if kinds else "has no kind"
             raise ValueError(f"node {self.name!r} {found}: give it one of {', '.join(KINDS)}")
         if self.merge is not None and not self.depends_on:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 Path = tuple[str | int, ...]
+Found = tuple[Path, str, str]
+"""Where, what is wrong, and how to mend it."""
+
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),
@@ -61,11 +64,25 @@ def nearest(name: str, known: Iterable[str]) -> str:
     "Did you mean 'nodes'? Known: 'nodes', 'name'."
     """
     listed = list(known)
+    if name in ("true", "false"):
+        return "Quote it: y, n, yes, no, on and off without quotes are true or false to Kubernetes' tools."
     if not listed:
         return "There is none."
     close = difflib.get_close_matches(name, listed, 1)
     shown = ", ".join(map(repr, listed[:12])) + (", …" if len(listed) > 12 else "")
     return f"Did you mean {close[0]!r}? Known: {shown}." if close else f"Known: {shown}."
+
+
+def told(problems: Sequence[Problem]) -> str:
+    """All problems in one line, as the status of a resource has it: the first one, and how many follow.
+
+    >>> told([Problem("spec.timeout", "is no duration", "Write 90s."), Problem("spec.x", "unknown field 'x'")])
+    'spec.timeout: is no duration. Write 90s. (and 1 more: `flowctl lint` lists all)'
+    """
+    if not problems:
+        return ""
+    rest = len(problems) - 1
+    return f"{problems[0]}{f' (and {rest} more: `flowctl lint` lists all)' if rest else ''}"
 
 
 def line_of(path: Path, lines: Mapping[Path, int]) -> int | None:

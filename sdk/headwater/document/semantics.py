@@ -4,41 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from headwater.document.models import Block, Workflow
-from headwater.document.nodes import Call, Node, Source, upstream_of
-from headwater.document.problems import Path, Problem, line_of, nearest, path_text, wrong_type
+from headwater.document.models import Block, Input, TemplateSpec, WorkflowSpec
+from headwater.document.nodes import Call, Node, Output, Source, upstream_of
+from headwater.document.problems import Found, Path, nearest, path_text, wrong_type
 
+_NO_LISTS = frozenset({"int", "float", "bool"})
 _RUN_FIELDS = ("name", "phase", "failures")
 
 
-def semantic_problems(workflow: Workflow, lines: Mapping[Path, int]) -> list[Problem]:
-    """What is wrong although the shape is right."""
-    return [
-        Problem(path_text(path), message, fix, line_of(path, lines))
-        for path, message, fix in _Checks(workflow).all()
-    ]
-
-
-Found = tuple[Path, str, str]
+def semantic_problems(spec: TemplateSpec, root: Path = ("spec",)) -> Iterator[Found]:
+    """What is wrong with a spec although its shape is right; `root` is where it stands in its resource."""
+    yield from _Checks(spec, root).all()
 
 
 class _Checks:
-    def __init__(self, workflow: Workflow) -> None:
-        self.spec = workflow.spec
-        self.blocks = {block.name: block for block in self.spec.blocks or ()}
-        self.places = {
-            block.name: ("spec", "blocks", index) for index, block in enumerate(self.spec.blocks or ())
-        }
+    def __init__(self, spec: TemplateSpec, root: Path) -> None:
+        self.spec = spec
+        self.root = root
+        self.blocks = {block.name: block for block in spec.blocks or ()}
 
     def all(self) -> Iterator[Found]:
         if self.spec.blocks is None:
             return
-        yield from _twice((("spec", "blocks", i), b.name) for i, b in enumerate(self.spec.blocks))
+        yield from _twice(((*self.root, "blocks", i), b.name) for i, b in enumerate(self.spec.blocks))
         yield from self._entry()
         if self.spec.on_exit is not None:
-            yield from self._block_exists(("spec", "onExit"), self.spec.on_exit)
+            yield from self._block_exists((*self.root, "onExit"), self.spec.on_exit)
+            yield from self._exit_inputs(self.spec.on_exit)
         for index, block in enumerate(self.spec.blocks):
-            yield from self._block(("spec", "blocks", index), block)
+            yield from self._block((*self.root, "blocks", index), block)
         yield from self._recursion()
 
     # ------------------------------------------------------------------ the run
@@ -48,18 +42,20 @@ class _Checks:
         if entrypoint is None:
             if len(self.blocks) > 1:
                 yield (
-                    ("spec", "entrypoint"),
+                    (*self.root, "entrypoint"),
                     "is missing: there are several blocks",
                     f"Name one: {_list(self.blocks)}.",
                 )
                 return
             entrypoint = next(iter(self.blocks))
         elif entrypoint not in self.blocks:
-            yield from self._block_exists(("spec", "entrypoint"), entrypoint)
+            yield from self._block_exists((*self.root, "entrypoint"), entrypoint)
+            return
+        if not isinstance(self.spec, WorkflowSpec):
             return
         declared = self.blocks[entrypoint].inputs or {}
         for name, value in (self.spec.arguments or {}).items():
-            path: Path = ("spec", "arguments", name)
+            path: Path = (*self.root, "arguments", name)
             if name not in declared:
                 yield path, f"block {entrypoint!r} has no input {name!r}", nearest(name, declared)
             elif wrong := wrong_type(declared[name].type, value):
@@ -68,6 +64,15 @@ class _Checks:
     def _block_exists(self, path: Path, name: str) -> Iterator[Found]:
         if name not in self.blocks:
             yield path, f"there is no block {name!r}", nearest(name, self.blocks)
+
+    def _exit_inputs(self, name: str) -> Iterator[Found]:
+        block = self.blocks.get(name)
+        for needed in block.needed() if block is not None else ():
+            yield (
+                (*self.root, "onExit"),
+                f"input {needed!r} of block {name!r} is not given",
+                "Read run.phase, run.name or run.failures in its nodes, or give the input a default.",
+            )
 
     # ------------------------------------------------------------------ a block
 
@@ -91,6 +96,8 @@ class _Checks:
             if upstream not in nodes:
                 message = f"there is no node {upstream!r} in block {block.name!r}"
                 yield (*path, "dependsOn", index), message, nearest(upstream, set(nodes) - {node.name})
+            elif upstream == node.name:
+                yield (*path, "dependsOn", index), f"node {node.name!r} waits for itself", "Leave it out."
         if node.branch is not None:
             of = nodes.get(node.branch.of)
             if of is None or of.condition is None:
@@ -110,6 +117,7 @@ class _Checks:
                 yield from self._source(at, source, block, nodes, node)
                 if "value" in source.model_fields_set and not isinstance(source.value, list):
                     yield (*at, "value"), "must be a list to map over", "Write it in brackets: [1, 2, 3]."
+                yield from _not_a_list(at, source, block, nodes)
                 if name in (node.inputs or {}):
                     yield (*path, "inputs", name), f"{name!r} is mapped over too", "Keep one of the two."
             if node.map.call is not None:
@@ -134,9 +142,8 @@ class _Checks:
             yield path, f"block {call.block!r} has no input {name!r}", nearest(name, declared)
         if node.inputs is None and not mapped and node.depends_on:
             return  # they are matched by name
-        for name, spec in declared.items():
-            optional = spec.required is False or "default" in spec.model_fields_set or spec.pickle is not None
-            if name not in given and not optional:
+        for name in self.blocks[call.block].needed():
+            if name not in given:
                 yield (
                     path,
                     f"input {name!r} of block {call.block!r} is not given",
@@ -189,15 +196,33 @@ class _Checks:
 
     # ------------------------------------------------------------------ blocks that run themselves
 
+    def _place(self, name: str) -> Path:
+        index = next(i for i, block in enumerate(self.spec.blocks or ()) if block.name == name)
+        return (*self.root, "blocks", index)
+
     def _recursion(self) -> Iterator[Found]:
         calls = {name: list(_called(block)) for name, block in self.blocks.items()}
         circle = _circle(calls)
         if circle:
             yield (
-                self.places[circle[0]],
+                self._place(circle[0]),
                 f"blocks run each other without end: {' -> '.join(circle)}",
                 "Use `loop` or `iterate` to repeat a block.",
             )
+
+
+def _not_a_list(path: Path, source: Source, block: Block, nodes: Mapping[str, Node]) -> Iterator[Found]:
+    if not isinstance(source.from_, str):
+        return
+    where, _, name = source.from_.partition(".")
+    declared: Output | Input | None = None
+    if where == "inputs" and "inputs" not in nodes:
+        declared = (block.inputs or {}).get(name)
+    elif where in nodes and nodes[where].map is None:
+        declared = (nodes[where].outputs or {}).get(name)
+    if declared is not None and declared.type in _NO_LISTS:
+        message = f"{source.from_} is declared as {declared.type}: a map needs a list"
+        yield (*path, "from"), message, "Correct its type, or map over something else."
 
 
 def _called(block: Block) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
@@ -60,11 +61,16 @@ def _name(value: Any) -> str:
     return value
 
 
+@lru_cache(maxsize=4096)
+def _seconds(value: str) -> float:
+    return seconds(value) if len(value) <= 32 else seconds("")
+
+
 def _duration(value: Any) -> str:
     if not isinstance(value, str):
         raise wrong('a duration such as "90s", "15m", "2h" or "1d"', value)
     try:
-        seconds(value)
+        _seconds(value)
     except DocumentError:
         raise wrong('a duration such as "90s", "15m", "2h" or "1d"', value) from None
     return value
@@ -101,7 +107,7 @@ def _references(value: Any) -> str | list[str]:
 
 def _positive(value: Any) -> str:
     found = _duration(value)
-    if seconds(found) <= 0:
+    if _seconds(found) <= 0:
         raise ValueError(f"must be longer than nothing; got {value!r}")
     return found
 

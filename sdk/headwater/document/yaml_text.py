@@ -121,7 +121,7 @@ def _scalar(node: yaml.Node, path: Path, parsed: Parsed) -> Any:
     text = str(node.value)
     tag = node.tag.removeprefix(_PREFIX)
     if tag == "str":
-        if getattr(node, "style", None) is None and text.lower() in _TRAPS:
+        if getattr(node, "style", None) is None and text.lower() in _TRAPS and not _understood(path, text):
             parsed.issues.append(
                 (
                     path,
@@ -143,6 +143,11 @@ def _scalar(node: yaml.Node, path: Path, parsed: Parsed) -> Any:
         (path, f"the tag {node.tag!r} means nothing here", "Write plain values.", node.start_mark.line + 1)
     )
     return text
+
+
+def _understood(path: Path, text: str) -> bool:
+    """`cache: off` means the same as a boolean."""
+    return text.lower() == "off" and bool(path) and path[-1] == "cache"
 
 
 class _Dumper(yaml.SafeDumper):
