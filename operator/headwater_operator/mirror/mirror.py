@@ -211,7 +211,7 @@ class Mirror:
 
     async def _rest(self) -> None:
         """Wait for work; then for more of it to gather, or for the database to come back."""
-        if not len(self._buffer) and not self._buffer.missing:
+        if not len(self._buffer) and not self._buffer.missing and self._close_at is None:
             self._wake.clear()
             await self._wake.wait()
         if self._in_a_row:
@@ -221,7 +221,7 @@ class Mirror:
             return
         elif len(self._buffer):
             await self._pause(self.limits.interval)
-        else:
+        elif self._close_at is None:
             self._wake.clear()
             soonest = min((self._asked.get(run_id, 0.0) for run_id in self._buffer.missing), default=0.0)
             await self._pause(max(self.limits.interval, soonest - time.monotonic()), self._wake)
