@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from typing import Any
@@ -24,6 +25,7 @@ from headwater_operator.run.reconcile import Reconciler, Recorder
 logger = logging.getLogger("headwater.operator")
 
 _LONGEST_RETRY = 30.0
+_DIGEST = "headwater.dev/digest"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -166,20 +168,20 @@ class Service:
                     )
             elif found is None:
                 await self._create_definition(name, definition)
-            elif found["spec"].get("versions") != definition["spec"]["versions"]:
+            elif (found["metadata"].get("annotations") or {}).get(_DIGEST) != _digest_of(definition):
                 await self._replace_definition(name, definition, found)
         await self._definitions_served()
 
     async def _create_definition(self, name: str, definition: dict[str, Any]) -> None:
         try:
-            await self.api.create(_DEFINITIONS, definition)
+            await self.api.create(_DEFINITIONS, _marked(definition))
             logger.info("installed the CRD %s", name)
         except ApiError as error:
             if error.status != 409:
                 raise
 
     async def _replace_definition(self, name: str, definition: dict[str, Any], found: dict[str, Any]) -> None:
-        wanted = {**found, "spec": {**found["spec"], **definition["spec"]}}
+        wanted = _marked({**found, "spec": {**found["spec"], **definition["spec"]}}, _digest_of(definition))
         try:
             await self.api.replace(f"{_DEFINITIONS}/{name}", wanted)
             logger.info("brought the CRD %s up to date", name)
@@ -197,3 +199,14 @@ class Service:
                 if error.status != 404:
                     return  # with rights for one namespace only, this is a 403
             await asyncio.sleep(0.1)
+
+
+def _digest_of(definition: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(definition["spec"], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _marked(definition: dict[str, Any], digest: str = "") -> dict[str, Any]:
+    """The same with the digest of what we asked for: the server writes defaults into what it answers."""
+    metadata = definition["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), _DIGEST: digest or _digest_of(definition)}
+    return {**definition, "metadata": {**metadata, "annotations": annotations}}

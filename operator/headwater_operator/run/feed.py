@@ -307,15 +307,21 @@ def output_names(run: Run, command: Collect) -> list[str]:
     body = command.map.body
     if isinstance(body, Call):
         return list(run.engine.graph.blocks[body.block].outputs)
-    block = run.engine.states[command.path].frame.plan.block.name
-    node = next(
-        node
-        for written in run.spec["blocks"]
-        if written["name"] == block
-        for node in written["nodes"]
-        if node["name"] == command.node.name
-    )
-    return list(node.get("outputs") or {})
+    return list(declared_outputs(run, command.path))
+
+
+def declared_outputs(run: Run, path: str) -> dict[str, Any]:
+    """The outputs that the node at a path declares, with their types."""
+    state = run.engine.states.get(path)
+    if state is None:
+        return {}
+    block = state.frame.plan.block.name
+    for written in run.spec["blocks"]:
+        if written["name"] == block:
+            for node in written["nodes"]:
+                if node["name"] == state.node.name:
+                    return dict(node.get("outputs") or {})
+    return {}
 
 
 def _groups(run: Run, command: Collect) -> list[list[str]]:

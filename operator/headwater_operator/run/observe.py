@@ -4,12 +4,11 @@ engine passes over those that it has seen.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from headwater.document.unit import TaskRecord, UnitReport, read_report
+from headwater.document.unit import TaskRecord, UnitReport
 from headwater.engine.events import (
     Decided,
     Event,
@@ -29,8 +28,8 @@ from headwater.engine.intervals import IntervalSet, Range
 from headwater.engine.state import NodeState
 
 from headwater_operator.builders import MapStep, UnitStep
-from headwater_operator.diagnosis import Outcome, outcome
-from headwater_operator.run.feed import is_oom, map_step, needs_results
+from headwater_operator.diagnosis import Outcome, container_outputs, failure_of, outcome, report_in
+from headwater_operator.run.feed import declared_outputs, is_oom, map_step, needs_results
 from headwater_operator.run.graph import ENTRY_UNIT
 from headwater_operator.run.memory import Expected, Run, Wave
 from headwater_operator.run.views import JobView, PodView
@@ -98,14 +97,14 @@ def _container_events(run: Run, sight: Sight, expected: Expected, found: Outcome
     if found.failure is not None:
         return _unit_failed(run, sight, expected, found.failure)
     artifacts = sight.artifacts(run, expected.step, None)
-    outputs, failure = container_outputs(run, expected.path, found.message, artifacts)
+    outputs, failure = results_of(run, expected.path, found.message, artifacts)
     if failure is not None:
         return _unit_failed(run, sight, expected, failure)
     return [Succeeded(expected.path, expected.attempt, outputs, sight.now)]
 
 
 def _python_events(run: Run, sight: Sight, expected: Expected, found: Outcome) -> list[Event]:
-    report = report_of(found)
+    report = report_in(found.message)
     if report is None:
         failure = found.failure or Failure("NoReport", "its pod ended well but did not say what it came to")
         return _unit_failed(run, sight, expected, failure)
@@ -116,7 +115,7 @@ def _python_events(run: Run, sight: Sight, expected: Expected, found: Outcome) -
     if report.exit_code is not None:
         return [Stopped(now, kill=True, reason="exit_pipeline()", code=report.exit_code)]
     if report.failure is not None:
-        said = failure_of(report.failure)
+        said = with_exception(report.failure)
         if found.failure is not None and found.failure.error_class is not ErrorClass.ERROR:
             said = found.failure  # the cluster knows better why it was ended
         return _unit_failed(run, sight, expected, said)
@@ -129,79 +128,20 @@ def _python_events(run: Run, sight: Sight, expected: Expected, found: Outcome) -
     return [Succeeded(path, attempt, report.outputs or {}, now, cached=bool(report.cached))]
 
 
-def report_of(found: Outcome) -> UnitReport | None:
-    """The report in a termination message, when it is one."""
-    try:
-        return read_report(found.message)
-    except ValueError:
-        return None
+def with_exception(said: Mapping[str, Any]) -> Failure:
+    """The failure that a report tells of; the pickle of its exception goes along unopened."""
+    return replace(failure_of(said), exception=said.get("pickle"))
 
 
-def failure_of(said: Mapping[str, Any]) -> Failure:
-    """The failure that a report tells of; its pickle stands in for the exception."""
-    try:
-        error_class = ErrorClass(said.get("class", "Error"))
-    except ValueError:
-        error_class = ErrorClass.ERROR
-    return Failure(
-        said.get("type", "Error"),
-        said.get("message", ""),
-        error_class,
-        said.get("node", ""),
-        said.get("traceback", ""),
-        said.get("pickle"),
-    )
-
-
-def container_outputs(
+def results_of(
     run: Run, path: str, message: str, artifacts: Mapping[str, Any]
-) -> tuple[dict[str, Any], Failure | None]:
+) -> tuple[Mapping[str, Any], Failure | None]:
     """The outputs in the result of a container and its artifacts, or why they cannot be had."""
-    declared = declared_outputs(run, path)
-    text = message.strip()
-    if not text:
-        found: Any = {}
-    else:
-        try:
-            found = json.loads(text)
-        except ValueError:
-            found = None
-    if not isinstance(found, dict):
-        if all(name in artifacts for name in declared):
-            return dict(artifacts), None
-        return {}, Failure("BadResult", _bad_result(text), node=path)
-    missing = [name for name in declared if name not in found and name not in artifacts]
-    if missing:
-        listed = ", ".join(map(repr, missing))
-        return {}, Failure(
-            "MissingOutput",
-            f"its result lacks {listed}. Write one JSON object with all outputs to the file $HEADWATER_RESULT.",
-            node=path,
-        )
-    return {**{name: {"json": value} for name, value in found.items()}, **artifacts}, None
-
-
-def _bad_result(text: str) -> str:
-    if len(text.encode()) >= 4000:
-        return (
-            "its result is longer than 4,096 bytes, of which Kubernetes keeps the end. Write less to the file "
-            "$HEADWATER_RESULT, and large files as `artifacts`."
-        )
-    return f"its result is not one JSON object: {text[:200]!r}. Write one to the file $HEADWATER_RESULT."
-
-
-def declared_outputs(run: Run, path: str) -> list[str]:
-    """The outputs that the node at a path declares."""
-    state = run.engine.states.get(path)
-    if state is None:
-        return []
-    block = state.frame.plan.block.name
-    for written in run.spec["blocks"]:
-        if written["name"] == block:
-            for node in written["nodes"]:
-                if node["name"] == state.node.name:
-                    return list(node.get("outputs") or {})
-    return []
+    declared = {name: each for name, each in declared_outputs(run, path).items() if name not in artifacts}
+    found = container_outputs(message, declared)
+    if isinstance(found, Failure):
+        return {}, found
+    return {**found, **artifacts}, None
 
 
 def _remember_tasks(run: Run, tasks: Iterable[TaskRecord]) -> None:
@@ -231,7 +171,7 @@ def items_pod_events(run: Run, sight: Sight, pod: PodView, wave: Wave) -> list[E
     share = wave.share(pod.index)
     if isinstance(state.node.kind, Map) and isinstance(state.node.kind.body, Container):
         return _container_items(run, sight, wave, pod.index, found)
-    report = report_of(found)
+    report = report_in(found.message)
     if report is None or (report.items is None and not report.failed_items):
         if found.failure is None:
             return _items_failed(
@@ -254,7 +194,7 @@ def _container_items(run: Run, sight: Sight, wave: Wave, index: int, found: Outc
     if found.failure is not None:
         return _items_failed(run, sight, wave, share, found.failure)
     artifacts = sight.artifacts(run, map_step(run, wave), index)
-    outputs, failure = container_outputs(run, wave.path, found.message, artifacts)
+    outputs, failure = results_of(run, wave.path, found.message, artifacts)
     if failure is not None:
         return _items_failed(run, sight, wave, share, failure)
     if outputs:
@@ -278,7 +218,7 @@ def _reported_items(
     for index in failed:
         said = report.failed.get(index)
         failure = (
-            failure_of(said)
+            with_exception(said)
             if said is not None
             else Failure("Error", "it failed; its log says how", node=f"{wave.path}[{index}]")
         )
@@ -310,7 +250,7 @@ def _items_failed(
             node = failure.node or f"{wave.path}[{index}]"
             if isinstance(failure.exception, str):
                 run.pickles.setdefault(wave.path, {})[index] = failure.exception
-            said = Failure(failure.type, failure.message, failure.error_class, node, failure.traceback)
+            said = replace(failure, node=node, exception=None)
             events.append(ItemFailed(wave.path, index, wave.attempt, said, sight.now))
     return events
 

@@ -27,7 +27,7 @@ from headwater_operator.run.load import restored_run
 from headwater_operator.run.memory import Creation, Run
 from headwater_operator.run.observe import Sight
 from headwater_operator.run.passes import note_waiting, run_pass
-from headwater_operator.run.status import nodes_patch, run_phase, run_status
+from headwater_operator.run.status import merge_patch, nodes_patch, run_phase, run_status
 from headwater_operator.run.views import JobView, PodView, WorkflowView
 from headwater_operator.run.waits import look_closer
 
@@ -182,10 +182,15 @@ class Reconciler:
         )
         if run.engine.ended and self.ending.nothing_left(view):
             status["settled"] = "true"
-        status["nodes"] = nodes
-        return await self._patch(run, view, status)
+        status["nodes"] = {
+            path: None if found is None else merge_patch(run.written.get(path) or {}, found)
+            for path, found in nodes.items()
+        }
+        return await self._patch(run, view, status, nodes)
 
-    async def _patch(self, run: Run, view: WorkflowView, status: dict[str, Any]) -> bool:
+    async def _patch(
+        self, run: Run, view: WorkflowView, status: dict[str, Any], nodes: Mapping[str, Any]
+    ) -> bool:
         began = self.clock()
         try:
             written = await self.cluster.patch_status(view, status)
@@ -199,7 +204,7 @@ class Reconciler:
         run.write_seconds = run.written_at - began
         run.written_text = status["engine"]
         run.written_phase = status["phase"]
-        for path, found in status["nodes"].items():
+        for path, found in nodes.items():
             if found is None:
                 run.written.pop(path, None)
             else:
@@ -252,9 +257,15 @@ class Reconciler:
                 return
         else:
             job = self.cluster.job(namespace, name)
-            if job is None or job.over or job.deleting:
+            if job is None or job.over or job.deleting or self._all_ended(namespace, name):
                 return
         await self.cluster.delete(kind, namespace, name)
+
+    def _all_ended(self, namespace: str, name: str) -> bool:
+        """Whether every index of a Job has a pod that has ended: the Job will soon say so itself."""
+        job = self.cluster.job(namespace, name)
+        ended = {pod.index for pod in self.cluster.pods_of_job(namespace, name) if pod.ended}
+        return job is not None and len(ended) >= job.completions
 
     async def _create(self, run: Run, name: str, creation: Creation) -> None:
         """Create the objects of a step; what the server refuses is a wait or a failure of the node."""

@@ -130,7 +130,7 @@ def _waits_for(run: Run, state: NodeState) -> str:
 
 
 def nodes_patch(run: Run, changed: Iterable[NodeState]) -> Object:
-    """What has changed in `status.nodes` since it was last written; None removes a node."""
+    """The nodes whose status has changed since it was last written, as they are now; None for one that is gone."""
     patch: Object = {}
     engine = run.engine
     many = len(engine.states) > MOST_PENDING_SHOWN
@@ -143,14 +143,28 @@ def nodes_patch(run: Run, changed: Iterable[NodeState]) -> Object:
             continue
         if many and state.phase is Phase.PENDING and not state.stage:
             continue
-        found = node_status(run, state)
-        if run.written.get(state.path) != found:
-            patch[state.path] = found
-    for path in run.touched:
-        record = run.records.get(path)
-        if record is not None and run.written.get(path) != record:
-            patch[path] = record
-    return patch
+        patch[state.path] = node_status(run, state)
+    for path in run.touched & run.records.keys():
+        patch[path] = run.records[path]
+    return {path: found for path, found in patch.items() if run.written.get(path) != found}
+
+
+def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Object:
+    """The JSON merge patch from one object to another: what is gone has to be named.
+
+    >>> merge_patch({"phase": "Running", "waiting": "gen"}, {"phase": "Succeeded"})
+    {'phase': 'Succeeded', 'waiting': None}
+    """
+    patch: Object = {name: None for name in old if name not in new}
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            inner = merge_patch(before, value)
+            if inner:
+                patch[name] = inner
+        elif value != before:
+            patch[name] = value
+    return dict(sorted(patch.items()))
 
 
 def run_status(run: Run, *, mirrored: bool | None, generation: int) -> Object:

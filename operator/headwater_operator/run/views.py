@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headwater.document.unit import ENVIRONMENT
+
 Object = dict[str, Any]
 
 RUN_UID = "headwater.dev/run-uid"
@@ -14,6 +16,7 @@ STAGE = "headwater.dev/stage"
 ATTEMPT = "headwater.dev/attempt"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _JOB = "batch.kubernetes.io/job-name"
+_UNIT = {"name": ENVIRONMENT}
 _KEPT_CONDITIONS = frozenset({"PodScheduled", "DisruptionTarget", "PodReadyToStartContainers"})
 
 
@@ -79,6 +82,7 @@ class JobView:
     message: str
     deleting: bool
     parallelism: int
+    completions: int
 
 
 def workflow_view(obj: Object) -> WorkflowView:
@@ -122,7 +126,12 @@ def pod_view(obj: Object) -> PodView | None:
         "spec": {
             "nodeName": spec.get("nodeName"),
             "containers": [
-                {"name": each["name"], "image": each.get("image"), "resources": each.get("resources") or {}}
+                {
+                    "name": each["name"],
+                    "image": each.get("image"),
+                    "resources": each.get("resources") or {},
+                    "env": [_UNIT for variable in each.get("env") or () if variable["name"] == ENVIRONMENT],
+                }
                 for each in spec.get("containers") or ()
             ],
         },
@@ -140,7 +149,8 @@ def pod_view(obj: Object) -> PodView | None:
     if status.get("initContainerStatuses"):
         raw["status"]["initContainerStatuses"] = status["initContainerStatuses"]
     if "deletionTimestamp" in meta:
-        raw["metadata"]["deletionTimestamp"] = meta["deletionTimestamp"]
+        for name in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+            raw["metadata"][name] = meta.get(name)
     return PodView(
         int(meta["resourceVersion"]),
         meta["uid"],
@@ -183,4 +193,5 @@ def job_view(obj: Object) -> JobView | None:
         ended[0].get("message", "") if ended else "",
         "deletionTimestamp" in meta,
         spec.get("parallelism", 1),
+        spec.get("completions") or 1,
     )
