@@ -2,7 +2,7 @@
 
 import pytest
 from headwater.engine import Engine, Graph, Known, Phase
-from headwater.engine.commands import Cancel, Finish, SetTimer, Start, StartItems
+from headwater.engine.commands import Cancel, ClearTimer, Finish, SetTimer, Start, StartItems
 from headwater.engine.events import (
     Approved,
     Changed,
@@ -500,3 +500,32 @@ def test_known_outcomes_are_adopted():
     engine = world.run(graph(task("a"), task("b", take={"a": "x"})), known=known)
     assert world.started == ["b#1"]
     assert engine.phase == "Succeeded"
+
+
+def test_a_node_that_does_not_start_in_time_is_withdrawn_and_has_failed():
+    engine = Engine(graph(task("a", queue_timeout=30)), {})
+    start, timer = engine.start(0.0)
+    assert (start.path, timer) == ("a", SetTimer("queue:a:1", 30))
+    withdrawn, finish = engine.handle(TimerFired("queue:a:1", 30.0))
+    assert (withdrawn, finish) == (Cancel("a", 1, "queueTimeout"), Finish("Failed"))
+    assert engine.error.error_class is ErrorClass.TIMEOUT
+    assert engine.error.message == "did not start within its queueTimeout of 30 s"
+    assert engine.running == engine.busy_slots == 0
+
+
+def test_a_node_that_has_started_waits_no_longer_for_a_place():
+    engine = Engine(graph(task("a", queue_timeout=30)), {})
+    engine.start(0.0)
+    assert ClearTimer("queue:a:1") in engine.handle(Started("a", 1, 5.0))
+    assert engine.handle(TimerFired("queue:a:1", 30.0)) == []
+    assert engine.handle(Succeeded("a", 1, {}, 40.0)) == [Finish("Succeeded")]
+
+
+def test_a_node_that_did_not_start_in_time_is_tried_again_and_gets_as_long_again():
+    retry = Retry(limit=1, classes=frozenset({ErrorClass.TIMEOUT}))
+    engine = Engine(graph(task("a", queue_timeout=30, retry=retry)), {})
+    engine.start(0.0)
+    again = engine.handle(TimerFired("queue:a:1", 30.0))
+    assert SetTimer("queue:a:2", 30) in again
+    assert [command.attempt for command in again if isinstance(command, Start)] == [2]
+    assert engine.handle(TimerFired("queue:a:2", 60.0))[-1] == Finish("Failed")

@@ -326,6 +326,9 @@ class Engine:
         kind = state.node.kind
         assert isinstance(kind, Task | Container | Call)
         self.out.append(Start(state.path, state.attempt, state.node, kind, state.inputs or {}))
+        patience = state.node.policy.queue_timeout
+        if patience is not None:
+            self.set_timer(f"queue:{state.path}:{state.attempt}", patience, state.path)
 
     def _blocked_since_ready(self, state: NodeState) -> bool:
         planned = state.frame.plan.nodes[state.index]

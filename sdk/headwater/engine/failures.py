@@ -85,6 +85,17 @@ def timed_out(engine: Engine, state: NodeState) -> None:
     attempt_failed(engine, state, failure)
 
 
+def never_started(engine: Engine, state: NodeState) -> None:
+    """A node has waited longer than its queueTimeout for a place to run: withdraw it, count a failed attempt."""
+    seconds = state.node.policy.queue_timeout or 0.0
+    engine.out.append(Cancel(state.path, state.attempt, "queueTimeout"))
+    engine.release(state)
+    failure = Failure(
+        "Timeout", f"did not start within its queueTimeout of {seconds:g} s", ErrorClass.TIMEOUT, state.path
+    )
+    attempt_failed(engine, state, failure)
+
+
 def is_caught(state: NodeState) -> bool:
     """Whether a failure of this node does not fail its block."""
     return state.node.policy.continue_on_failure or state.index in state.frame.plan.caught

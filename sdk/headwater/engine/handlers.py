@@ -37,6 +37,7 @@ def _started(engine: Engine, event: Started) -> None:
         return
     state.stage = "running"
     state.started_at = event.at
+    engine.clear_timer(f"queue:{state.path}:{state.attempt}")
     timeout = state.node.policy.timeout
     if timeout is not None:
         engine.set_timer(f"timeout:{state.path}:{state.attempt}", timeout, state.path)
@@ -110,6 +111,9 @@ def _timer_fired(engine: Engine, event: TimerFired) -> None:
     if what == "timeout":
         if state.attempt == int(rest.rpartition(":")[2]):
             failures.timed_out(engine, state)
+    elif what == "queue":
+        if state.attempt == int(rest.rpartition(":")[2]) and state.stage == "run":
+            failures.never_started(engine, state)
     elif what == "retry":
         state.stage = ""
         engine.begin_again(state)

@@ -30,6 +30,7 @@ from headwater.engine.events import (
     ItemFailed,
     ItemsSucceeded,
     Sized,
+    Started,
     Stopped,
     Succeeded,
     TaskSkipped,
@@ -44,6 +45,7 @@ from headwater.runtime.items import Cached, ItemRunner, MapJob, collect, sequenc
 
 if TYPE_CHECKING:
     from headwater.runtime.caching import CacheAccess, ClaimedEntry
+    from headwater.runtime.facts import RunFacts
 
 ITEM_SLICE_SECONDS = 0.05
 BUSY_CACHE_POLL_SECONDS = 0.02
@@ -183,6 +185,9 @@ class LocalExecutor:
             self.cache,
         )
 
+    def begin(self, facts: RunFacts) -> None:
+        """Get ready for a run; what the executor cannot do is refused here, before anything is written."""
+
     def close(self) -> None:
         """End what still runs."""
 
@@ -213,6 +218,7 @@ class InlineExecutor(LocalExecutor):
         super().__init__(*args, **options)  # type: ignore[arg-type]  # the same arguments
         self._queue: deque[Command] = deque()
         self._items: deque[tuple[StartItems, ItemRunner, deque[tuple[int, int]]]] = deque()
+        self._announced: Start | None = None
         self.interruptible = False
 
     def submit(self, command: Command) -> None:
@@ -239,7 +245,13 @@ class InlineExecutor(LocalExecutor):
             return early
         if self._queue:
             command = self._queue.popleft()
-            return self._start(command) if type(command) is Start else self.answer(command)
+            if type(command) is not Start:
+                return self.answer(command)
+            if command.node.policy.queue_timeout is not None and command is not self._announced:
+                self._queue.appendleft(command)  # what has a time to start in must be seen to start
+                self._announced = command
+                return [Started(command.path, command.attempt, self.clock())]
+            return self._start(command)
         if self._items:
             return self._some_items()
         if self.parked:

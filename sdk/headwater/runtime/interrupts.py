@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import threading
@@ -81,4 +80,6 @@ def _raised_from_a_timer(seconds: float) -> Iterator[None]:
 
 def raise_in_thread(thread: int) -> None:
     """Raise `TaskInterrupted` in another thread at its next Python instruction."""
+    import ctypes
+
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TaskInterrupted))
