@@ -89,6 +89,18 @@ class PostgresWriter:
     # ------------------------------------------------------------ the connection and its tables
 
     def _open(self) -> None:
+        if not self._connected():
+            # Nothing to cut meanwhile: a migration may well wait for another operator's.
+            self.close()
+            schema.upgrade(self._url)
+            self._connected()
+
+    def _connected(self) -> bool:
+        """Connect; whether the tables are as this code knows them.
+
+        Raises:
+            RecordsError: they are newer.
+        """
         given = psycopg2.extensions.parse_dsn(self._dsn)
         wait = max(2, round(self._patience / 2))
         defaults = {
@@ -102,11 +114,10 @@ class PostgresWriter:
         try:
             found = self._revisions()
             schema.refuse_newer(found, self._url)
-            if found != {schema.REVISION}:
-                schema.upgrade(self._url)
         except BaseException:
             self.close()
             raise
+        return found == {schema.REVISION}
 
     def _revisions(self) -> set[str]:
         with self._connection, self._connection.cursor() as cursor:
