@@ -11,6 +11,10 @@ from headwater.engine.graph import ErrorClass
 from headwater_operator.diagnosis.reading import Json, main_container, memory_limit, one_line, runs_python
 
 _NOT_FOUND = re.compile(r'exec: "?([^":]+)"?: (?:executable file not found|stat .*no such file)')
+_WRAPPERS = re.compile(
+    r"^(?:failed to create (?:containerd|shim) task: |OCI runtime create failed: |(?:runc|crun) create failed: |"
+    r"unable to start container process: |error during container init: )+"
+)
 _HEADWATER_MISSING = re.compile(r"No module named '?headwater(?:\.runtime)?'?")
 _HINTS = {
     126: "the command is not executable in the image",
@@ -63,7 +67,8 @@ def _never_started(pod: Json, said: str) -> Failure:
     found = _NOT_FOUND.search(said)
     image = main_container(pod).get("image")
     if found is None:
-        return Failure("StartError", f"the container could not be started: {one_line(said)}", traceback=said)
+        why = one_line(_WRAPPERS.sub("", said).removesuffix(": unknown"))
+        return Failure("StartError", f"the container could not be started: {why}", traceback=said)
     if runs_python(pod):
         message = (
             f"image {image!r} has no `{found[1]}`: a Python node needs an image with Python and headwater"

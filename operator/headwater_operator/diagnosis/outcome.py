@@ -175,5 +175,7 @@ def _of_items(report: UnitReport) -> Failure:
 
 
 def _with_times(pod: Json, ended: Json | None, failure: Failure | None, *, lingers: bool = False) -> Outcome:
-    finished = seconds((ended or {}).get("finishedAt"))
-    return Outcome(False, "", failure, _exit_code(ended), started_at(pod), finished, lingers)
+    started, finished = started_at(pod), seconds((ended or {}).get("finishedAt"))
+    if started is not None and finished is not None:
+        finished = max(started, finished)  # a kubelet has been seen to say otherwise
+    return Outcome(False, "", failure, _exit_code(ended), started, finished, lingers)

@@ -66,12 +66,14 @@ def memory_limit(pod: Json) -> str:
 def seconds(timestamp: object) -> float | None:
     """A timestamp of Kubernetes as seconds since the epoch; None where there is none.
 
-    >>> seconds("2026-01-02T03:04:05Z"), seconds(None)
-    (1767323045.0, None)
+    A container that could not be started has the epoch itself, which is none either.
+
+    >>> seconds("2026-01-02T03:04:05Z"), seconds(None), seconds("1970-01-01T00:00:00Z")
+    (1767323045.0, None, None)
     """
     if not isinstance(timestamp, str) or not timestamp:
         return None
-    return datetime.fromisoformat(timestamp).timestamp()
+    return datetime.fromisoformat(timestamp).timestamp() or None
 
 
 def started_at(pod: Json) -> float | None:

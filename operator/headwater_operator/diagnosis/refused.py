@@ -8,12 +8,14 @@ from typing import Any
 
 from headwater.engine.events import Failure
 from headwater.engine.graph import ErrorClass
+from headwater.errors import DocumentError
 
+from headwater_operator.builders.quantities import amount
 from headwater_operator.diagnosis.reading import one_line
 from headwater_operator.diagnosis.verdicts import Waiting
 
 _QUOTA = re.compile(r"exceeded quota: ([^,]+), requested: (.+?), used: (.+?), limited: (.+)$")
-_QUOTA_NEEDS = re.compile(r"failed quota: ([^:]+): must specify (.+)$")
+_QUOTA_NEEDS = re.compile(r"failed quota: ([^:]+): must specify (.+?)(?: for: .*)?$")
 _WEBHOOK = re.compile(r'admission webhook "([^"]+)" denied the request(?:: (.*))?', re.DOTALL)
 _POLICY = re.compile(r"ValidatingAdmissionPolicy '([^']+)' .*?denied request: (.*)", re.DOTALL)
 _SECURITY = re.compile(r'violates PodSecurity "([^"]+)": (.*)', re.DOTALL)
@@ -66,11 +68,7 @@ def _by_words(message: str) -> Waiting | Failure | None:
     """Answers that are told by their words, whatever their status."""
     quota = _QUOTA.search(message)
     if quota is not None:
-        return Waiting(
-            f"quota {quota[1]!r} is full: it asks for {quota[2]}, and {quota[3]} of {quota[4]} is taken; "
-            "waits until other pods end",
-            "Quota",
-        )
+        return _quota(*quota.groups())
     needs = _QUOTA_NEEDS.search(message)
     if needs is not None:
         return _spec(
@@ -92,6 +90,30 @@ def _by_words(message: str) -> Waiting | Failure | None:
             f"service account {account[1]!r} is missing: create it, or correct the name", "ServiceAccount"
         )
     return None
+
+
+def _quota(name: str, requested: str, used: str, limited: str) -> Waiting:
+    if _never_fits(requested, limited):
+        text = f"quota {name!r} allows {limited} in all, and it asks for {requested}: ask for less, or raise the quota"
+        return Waiting(text, "Quota")
+    return Waiting(
+        f"quota {name!r} is full: it asks for {requested}, and {used} of {limited} is taken; "
+        "waits until other pods end",
+        "Quota",
+    )
+
+
+def _never_fits(requested: str, limited: str) -> bool:
+    """Whether more is asked for than the whole quota. Both are lists such as `cpu=2,memory=1Gi`."""
+    limits = dict(each.split("=", 1) for each in limited.split(",") if "=" in each)
+    try:
+        return any(
+            amount(quantity) > amount(limits[name])
+            for name, quantity in (each.split("=", 1) for each in requested.split(",") if "=" in each)
+            if name in limits
+        )
+    except DocumentError:
+        return False
 
 
 def _forbidden(message: str) -> Waiting | Failure:

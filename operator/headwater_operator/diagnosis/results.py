@@ -37,6 +37,8 @@ def container_outputs(
     if not isinstance(found, dict):
         if not declared:
             return {}
+        if _was_cut(message):
+            return _too_long()
         return _failure(f"its result is {_kind(found)}, not an object: write {_example(declared)}")
     return _checked(found, declared)
 
@@ -75,14 +77,22 @@ def _nothing(declared: Mapping[str, Any]) -> Failure:
 
 
 def _not_json(message: str, error: str) -> Failure:
-    size = len(message.encode())
-    if size >= MESSAGE_LIMIT - 4:  # the cut may have fallen into a character
-        return _failure(
-            f"its result is longer than the {MESSAGE_LIMIT:,} bytes that Kubernetes keeps: {_SHORTER}"
-        )
+    if _was_cut(message):
+        return _too_long()
     shown = message if len(message) <= 80 else f"{message[:80]}…"
     return _failure(
         f"its result is not JSON ({error}): {shown!r}. Write one JSON object to $HEADWATER_RESULT"
+    )
+
+
+def _was_cut(message: str) -> bool:
+    """Whether the kubelet may have kept only the end of it; the cut may have fallen into a character."""
+    return len(message.encode()) >= MESSAGE_LIMIT - 4
+
+
+def _too_long() -> Failure:
+    return _failure(
+        f"its result is longer than the {MESSAGE_LIMIT:,} bytes that Kubernetes keeps: {_SHORTER}"
     )
 
 

@@ -7,15 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from headwater_operator.diagnosis.images import image_trouble
+from headwater_operator.diagnosis.missing import missing
 from headwater_operator.diagnosis.reading import Json, condition, one_line, seconds, status_of, statuses
 from headwater_operator.diagnosis.scheduling import unschedulable
 from headwater_operator.diagnosis.verdicts import Waiting
 
-_MISSING = re.compile(r'(configmap|secret|persistentvolumeclaim) "([^"]+)" not found', re.IGNORECASE)
-_NO_KEY = re.compile(
-    r"couldn't find key ([^ ]+) in (ConfigMap|Secret) ([^ ]+)|references non-existent \w+ key: (.+)"
-)
-_KINDS = {"configmap": "ConfigMap", "secret": "Secret", "persistentvolumeclaim": "PersistentVolumeClaim"}
 _MOUNTS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
 
 
@@ -81,9 +77,16 @@ def _of_container(container: Json, events: Sequence[Json]) -> Waiting | None:
 
 
 def _configuration(reason: str, message: str) -> Waiting:
-    missing = _missing(message)
-    if missing is not None:
-        return missing
+    absent = missing(message)
+    if absent is not None:
+        return absent
+    if "non-numeric user" in message:
+        return Waiting(
+            "the image names its user, and the pod may not be root, which only a number can show: give "
+            "securityContext.runAsUser",
+            "RunsAsRoot",
+            hopeless=True,
+        )
     if "runAsNonRoot" in message or "non-root" in message:
         return Waiting(
             "the image runs as root, and the pod may not: give it a user (USER in the image, or "
@@ -94,20 +97,6 @@ def _configuration(reason: str, message: str) -> Waiting:
     if "no command specified" in message:
         return Waiting("the image has no command: write `command`", "NoCommand", hopeless=True)
     return Waiting(f"the container cannot be created: {one_line(message)}", reason)
-
-
-def _missing(message: str) -> Waiting | None:
-    """A ConfigMap, Secret or claim, or a key in one, that is not there (yet)."""
-    found = _MISSING.search(message)
-    if found is not None:
-        kind = _KINDS[found[1].lower()]
-        return Waiting(f"{kind} {found[2]!r} is missing: create it, or correct the name", f"Missing{kind}")
-    key = _NO_KEY.search(message)
-    if key is None:
-        return None
-    if key[4]:
-        return Waiting(f"a ConfigMap or Secret lacks the key {key[4]!r}: add it", "MissingKey")
-    return Waiting(f"{key[2]} {key[3]!r} has no key {key[1]!r}: add it, or correct the name", "MissingKey")
 
 
 # ---------------------------------------------------------------- what only events tell
@@ -121,7 +110,7 @@ def _of_events(events: Sequence[Json]) -> Waiting | None:
                 return None
             continue
         if reason in _MOUNTS:
-            return _missing(message) or _volume(message)
+            return missing(message) or _volume(message)
         if reason == "FailedCreatePodSandBox":
             return Waiting(f"the node cannot make the pod's sandbox: {one_line(message)}", "Sandbox")
     return None
