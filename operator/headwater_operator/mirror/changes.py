@@ -86,8 +86,10 @@ def change_of(
     ([('gen', 'Running', 5.0)], 'Running')
     """
     complete = changed is None
-    states = list(engine.states.values()) if changed is None else list({s.path: s for s in changed}.values())
-    states = [state for state in states if not complete or _has_begun(state)]
+    if changed is None:
+        states = [state for state in engine.states.values() if _has_begun(state)]
+    else:  # not by path: a block that is tried again has new states in the place of the old ones
+        states = list({id(state): state for state in changed}.values())
     if engine.ended and not complete:
         seen = {state.path for state in states}
         states += [s for s in engine.states.values() if s.phase not in ENDED and s.path not in seen]
