@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,11 @@ def test_a_server_that_is_not_there_is_a_warning_at_the_end(
     assert "secret" not in warning
     with pytest.raises(RecordsError, match="cannot be reached"):
         list_runs(url)
+
+
+def test_several_that_migrate_at_once_wait_for_each_other(pg_url: str) -> None:
+    downgrade(pg_url, "base")
+    with ThreadPoolExecutor(4) as several:
+        for done in [several.submit(upgrade, pg_url) for _ in range(4)]:
+            done.result()
+    assert list_runs(pg_url) == []

@@ -26,7 +26,9 @@ from headwater.records import (
     mark_lost,
     nodes,
 )
-from headwater.records.connection import shown, sqlite_path
+from headwater.records.connection import connect, shown, sqlite_path
+from headwater.records.schema import ensure_schema
+from headwater.records.statements import UPSERTS
 
 Start = Callable[..., Recorder]
 Fail = Callable[..., Failure]
@@ -161,3 +163,86 @@ def test_paths_with_odd_characters_are_only_paths(record: Start, tmp_path: Path)
     assert record(at=url).close()
     assert len(list_runs(url)) == 1
     assert (folder / "runs.db").is_file()
+
+
+def on_a_cluster(url: str, run_id: str, name: str, namespace: str, at: float) -> None:
+    """A run as the operator records it: no process, no heartbeat."""
+    connection = connect(url, create=True)
+    ensure_schema(connection, url)
+    row = (
+        run_id,
+        name,
+        "kubernetes",
+        "kind",
+        "Running",
+        *(None,) * 4,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        0,
+    )
+    given = dict(zip(UPSERTS["run"].columns, row, strict=False))
+    given |= {
+        "message": "",
+        "host": "",
+        "pid": 0,
+        "process": "",
+        "login": "ada",
+        "started_at": at,
+        "version": 1,
+    }
+    given |= {"namespace": namespace, "labels": '{"team": "lab"}', "progress_done": 3, "progress_total": 9}
+    connection.write({"run": [tuple(given.get(column) for column in UPSERTS["run"].columns)]}, whole=True)
+    connection.close()
+
+
+def test_runs_on_a_cluster_are_listed_beside_the_others_and_are_never_lost(record: Start, url: str) -> None:
+    three_runs(record)
+    on_a_cluster(url, "5f0c1c3e-8a3c", "reduce", "lab", 40.0)
+    (run, *_) = list_runs(url)
+    assert (run.run_id, run.phase, run.backend, run.namespace) == (
+        "5f0c1c3e-8a3c",
+        "Running",
+        "kubernetes",
+        "lab",
+    )
+    assert (run.labels, run.progress_done, run.progress_total) == ({"team": "lab"}, 3, 9)
+    assert mark_lost(url) == []
+    assert [run.run_id for run in list_runs(url, namespace="lab")] == ["5f0c1c3e-8a3c"]
+    assert [run.namespace for run in list_runs(url, backend="default")] == ["", ""]
+
+
+def test_a_run_is_found_by_its_name_and_of_several_the_latest(
+    record: Start, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    three_runs(record)
+    assert get_run(url, "train").run_id == "20261124-000000-cccccc"
+    assert caplog.messages == []
+    assert get_run(url, "reduce").run_id == "20261123-084512-aabbbb"
+    assert caplog.messages == [
+        "2 runs are named 'reduce'; this is the latest, 20261123-084512-aabbbb. "
+        "`flowctl list --name reduce` shows all of them."
+    ]
+
+
+def test_a_name_may_stand_behind_its_namespace(record: Start, url: str) -> None:
+    on_a_cluster(url, "u1", "reduce", "lab", 40.0)
+    on_a_cluster(url, "u2", "reduce", "office", 50.0)
+    assert get_run(url, "lab/reduce").run_id == "u1"
+    assert get_run(url, "reduce").run_id == "u2"
+    with pytest.raises(UsageError, match="there is no run 'home/reduce'"):
+        get_run(url, "home/reduce")
+
+
+def test_a_whole_id_comes_before_a_name_and_a_name_before_the_beginning_of_an_id(
+    record: Start, url: str
+) -> None:
+    for run_id, name, at in (("abc", "first", 10.0), ("train-1", "abc", 20.0), ("fit-2", "train", 30.0)):
+        assert record(run_id, name=name, started_at=at).close()
+    assert get_run(url, "abc").name == "first"
+    assert get_run(url, "train").run_id == "fit-2"
+    assert get_run(url, "train-").run_id == "train-1"

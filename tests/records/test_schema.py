@@ -39,6 +39,12 @@ def downgrade() -> None:
 """
 
 
+OLD_RUN = (
+    "INSERT INTO run (run_id, name, backend, target, phase, message, failed_items, host, pid, process, login, "
+    "started_at, version) VALUES ('r0', 'reduce', 'default', '', 'Succeeded', '', 0, 'h', 1, '', 'ada', 5.0, 1)"
+)
+
+
 def described(path: Path) -> list[tuple[object, ...]]:
     """Everything that SQLite knows of a schema, without the spelling of its statements."""
     connection = sqlite3.connect(path)
@@ -146,6 +152,18 @@ def test_an_older_database_is_upgraded_where_it_stands(
     assert "note" in {row[2] for row in described(path) if row[0] == "run"}
     assert [run.run_id for run in list_runs(url)] == ["r1", "r0"]
     assert list(nodes(url, "r0")) == ["a"]
+
+
+def test_a_database_of_the_first_release_is_upgraded_by_the_next_run(record: Start, url: str) -> None:
+    upgrade(url, "headwater_0001")
+    connection = connect(url)
+    connection.write({}, [(OLD_RUN, {})])
+    connection.close()
+    assert record("r1").close(10)
+    assert [(run.run_id, run.namespace, run.labels) for run in list_runs(url)] == [
+        ("r1", "", {}),
+        ("r0", "", {}),
+    ]
 
 
 def test_a_newer_database_is_refused_and_not_touched(
