@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.document.resources import KINDS
-from headwater.document.rules import IMMUTABLE_TEMPLATE, MUTABLE, RULES, Rule, unchanged
+from headwater.document.rules import MUTABLE, RULES, UNCHANGED_BLOCKS, UNCHANGED_TEMPLATE, unchanged
 
 GROUP = "headwater.dev"
 VERSION = "v1alpha1"
@@ -99,6 +99,9 @@ _KINDS: Mapping[str, _Kind] = {
 }  # fmt: skip
 
 
+_ROOT_RULES = {"Workflow": UNCHANGED_BLOCKS, "WorkflowTemplate": UNCHANGED_TEMPLATE}
+
+
 @cache
 def _definitions() -> tuple[Schema, ...]:
     return tuple(_definition(kind) for kind in _KINDS)
@@ -174,13 +177,12 @@ def schema_of(kind: str) -> Schema:
             ),
         },
     }
-    spec = found["properties"]["spec"]
-    rules: list[Rule] = []
     if kind == "Workflow":
-        rules = [unchanged(name) for name in spec["properties"] if name not in MUTABLE]
-    elif kind == "WorkflowTemplate":
-        rules = [IMMUTABLE_TEMPLATE]
-    spec.setdefault("x-kubernetes-validations", []).extend(rule.as_dict() for rule in rules)
+        spec = found["properties"]["spec"]
+        fixed = [name for name in spec["properties"] if name not in (*MUTABLE, "blocks")]
+        spec["x-kubernetes-validations"] += [unchanged(name).as_dict() for name in fixed]
+    if kind in _ROOT_RULES:
+        found["x-kubernetes-validations"] = [_ROOT_RULES[kind].as_dict()]
     return found
 
 
@@ -209,10 +211,6 @@ def _by_type(schema: Schema) -> None:
     schema["x-kubernetes-list-map-keys"] = ["type"]
 
 
-def _whole(schema: Schema) -> None:
-    schema["x-kubernetes-map-type"] = "atomic"
-
-
 Shapes = Mapping[tuple[str, str], Callable[[Schema], None]]
 _SPEC_SHAPES: Shapes = {
     ("WorkflowSpec", "blocks"): _blocks,
@@ -221,8 +219,6 @@ _SPEC_SHAPES: Shapes = {
 }
 _STATUS_SHAPES: Shapes = {
     **{(f"{kind}Status", "conditions"): _by_type for kind in KINDS},
-    ("WorkflowStatus", "nodes"): _whole,
-    ("WorkflowStatus", "outputs"): _whole,
 }
 
 
@@ -292,6 +288,7 @@ class _Structural:
             if _is_any(values):
                 # CEL sees an object of any fields, but no map of any values: only so can it be compared.
                 found[_ANY] = True
+                found["x-kubernetes-map-type"] = "atomic"
             else:
                 found["additionalProperties"] = values
         return found
