@@ -77,6 +77,7 @@ class Globals:
     traceback: bool = False
     log_level: str | None = None
     words: list[str] = field(default_factory=list)
+    place: str = ""  # the options that name the cluster, for commands that are suggested
 
     def set(
         self,

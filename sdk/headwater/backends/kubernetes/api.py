@@ -7,6 +7,7 @@ import time
 import urllib.parse
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
@@ -104,6 +105,13 @@ class Cluster:
         """Delete an object."""
         return self.request("DELETE", path, query=query)
 
+    def clock(self) -> float:
+        """The API server's time, in seconds since the epoch: leases are judged by it, not by this machine's."""
+        with self._answer("GET", "/version") as answer:
+            _read(answer)
+            said = answer.headers.get("Date")
+            return parsedate_to_datetime(said).timestamp() if said else time.time()
+
     def text(self, path: str, **query: str) -> str:
         """An answer that is no JSON."""
         with self._answer("GET", path, query=query) as answer:
@@ -198,17 +206,18 @@ class Cluster:
         Watches again when a watch ends or breaks; gives up when nothing has answered for `patience` seconds.
         """
         chosen = {"fieldSelector": f"metadata.name={name}"}
-        deadline = time.monotonic() + patience
+        answered_at = time.monotonic()
         while True:
             try:
                 listed = self.get(path, **chosen)
+                answered_at = time.monotonic()
                 yield listed["items"][0] if listed["items"] else None
                 version = listed["metadata"]["resourceVersion"]
                 while version:
                     version = yield from self._changes(path, chosen, version)
-                    deadline = time.monotonic() + patience
-            except ClusterUnreachable:
-                if time.monotonic() > deadline:
+                    answered_at = time.monotonic()
+            except ClusterUnreachable:  # a watch that breaks is nothing unusual
+                if time.monotonic() - answered_at > patience + WATCH_SECONDS:
                     raise
                 time.sleep(1.0)
 

@@ -159,8 +159,17 @@ def pickled(value: object, what: str) -> str:
         ) from error
 
 
+WORKFLOW_LABEL = "headwater.dev/workflow"
+"""Says of which workflow a run is."""
+
+
 def manifest(
-    name: str, spec: Spec, *, image: str | None = None, annotations: Mapping[str, str] | None = None
+    name: str,
+    spec: Spec,
+    *,
+    workflow: str = "",
+    image: str | None = None,
+    annotations: Mapping[str, str] | None = None,
 ) -> Spec:
     """The object to create.
 
@@ -170,6 +179,8 @@ def manifest(
     if image:
         spec = {**spec, "code": {**(spec.get("code") or {}), "image": image}}
     metadata: Spec = {"name": name}
+    if workflow:
+        metadata["labels"] = {WORKFLOW_LABEL: object_name(workflow)}
     if annotations:
         metadata["annotations"] = dict(annotations)
     return {"apiVersion": API_VERSION, "kind": "Workflow", "metadata": metadata, "spec": spec}

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -105,8 +106,9 @@ class _Session:
     def _follow(self, changes: Changes) -> None:
         try:
             self.signals.arm()
-            for self.workflow in states_of(self.cluster, self.name):
-                changes.see(self.workflow)
+            for workflow in states_of(self.cluster, self.name):
+                self.workflow = workflow
+                changes.see(workflow)
         except _InterruptedError:
             self._cancel(changes)
         finally:
@@ -114,10 +116,8 @@ class _Session:
 
     def _cancel(self, changes: Changes) -> None:
         deadline = time.monotonic() + CANCEL_SECONDS
-        try:
+        with suppress(UsageError):  # it has just ended
             change(self.cluster, self.name, "cancel")
-        except UsageError:
-            pass  # it has just ended
         while not has_ended(self.workflow) and time.monotonic() < deadline:
             self.workflow = self.cluster.get(self.cluster.own("workflows", self.name))
             changes.see(self.workflow)

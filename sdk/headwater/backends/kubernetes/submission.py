@@ -101,7 +101,13 @@ def _created(cluster: Cluster, submission: Submission, name: str | None, token: 
     chosen = name or run_name(submission.workflow)
     annotations = {**submission.annotations, SUBMISSION: token}
     for attempt in range(ATTEMPTS):
-        body = manifest(chosen, dict(submission.spec), image=submission.image, annotations=annotations)
+        body = manifest(
+            chosen,
+            dict(submission.spec),
+            workflow=submission.workflow,
+            image=submission.image,
+            annotations=annotations,
+        )
         try:
             return cluster.create(cluster.own("workflows"), body)
         except (ClusterConflict, ClusterUnreachable) as error:

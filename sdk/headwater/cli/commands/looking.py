@@ -5,11 +5,12 @@ from __future__ import annotations
 import json as json_module
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from headwater.cli.printing import clock, glyph, phase_style, print_json, recorded, seconds, styled, table
+from headwater.cli.runs import Place, Remote, lists_cluster, locate
 from headwater.configuration import database_url, setup_logging, state_dir
 from headwater.errors import UsageError
 from headwater.records import queries
@@ -18,16 +19,26 @@ from headwater.records.model import Error, Node, Run
 FOLLOW_SECONDS = 0.2
 
 
-def list_runs(limit: int, phase: str | None, name: str | None, *, json: bool) -> None:
-    """Print runs, newest first."""
+def list_runs(limit: int, phase: str | None, name: str | None, *, place: Place, json: bool) -> None:
+    """Print runs, newest first: this machine's, or the cluster's."""
     setup_logging()
+    if lists_cluster(place):
+        from headwater.cli.commands.clusters import list_remote
+
+        list_remote(limit, phase, name, place, json=json)
+        return
     runs = queries.list_runs(database_url(), limit=limit, phase=phase, name=name)
     if json:
-        print_json([_run_object(run) for run in runs])
+        print_json([run_object(run) for run in runs])
         return
     if not runs:
         print("no runs are recorded here; `flowctl run TARGET` makes one")
         return
+    print_runs(runs)
+
+
+def print_runs(runs: Sequence[Run]) -> None:
+    """A table of runs."""
     rows = [
         (
             f"{glyph(run.phase)} {run.phase}",
@@ -49,7 +60,8 @@ def _remark(run: Run) -> str:
     return f"failed items: {run.failed_items}" if run.failed_items else run.message
 
 
-def _run_object(run: Run) -> dict[str, Any]:
+def run_object(run: Run) -> dict[str, Any]:
+    """A run as JSON."""
     return {
         "run": run.run_id,
         "name": run.name,
@@ -70,18 +82,26 @@ def _error_object(error: Error | None) -> dict[str, str] | None:
     return {"node": error.node, "type": error.type, "message": error.message, "class": error.error_class}
 
 
-def show_run(run_id: str, *, json: bool) -> None:
+def show_run(run_id: str, *, place: Place, json: bool) -> None:
     """Print one run."""
     setup_logging()
+    run = locate(run_id, place)
+    if isinstance(run, Remote) and run.local is None:
+        from headwater.cli.commands.clusters import show_remote
+
+        show_remote(run, json=json)
+        return
+    if isinstance(run, Remote):
+        assert run.local is not None
+        run = run.local
     url = database_url()
-    run = queries.get_run(url, run_id)
     nodes = queries.nodes(url, run.run_id)
     exceptions = queries.exceptions(url, run.run_id)
     if json:
-        found = _run_object(run)
-        found["inputs"] = {name: _plain(value) for name, value in run.inputs.items()}
-        found["outputs"] = {name: _plain(value) for name, value in run.outputs.items()}
-        found["nodes"] = {path: _node_object(node) for path, node in nodes.items()}
+        found = run_object(run)
+        found["inputs"] = {name: plain_value(value) for name, value in run.inputs.items()}
+        found["outputs"] = {name: plain_value(value) for name, value in run.outputs.items()}
+        found["nodes"] = {path: node_object(node) for path, node in nodes.items()}
         found["exceptions"] = [
             {"node": each.path, "item": each.index, "attempt": each.attempt, "type": each.type,
              "message": each.message, "class": each.error_class, "traceback": each.traceback}
@@ -103,7 +123,7 @@ def show_run(run_id: str, *, json: bool) -> None:
                 print(f"  {name}: {recorded(value, 100)}")
     print(f"\n{styled('nodes', '1')}")
     for path, node in nodes.items():
-        print(_node_line(path, node))
+        print(node_line(path, node))
     own = [each for each in exceptions if each.type != "MapFailed"] or exceptions
     for each in own[:5]:
         index = f"[{each.index}]" if each.index is not None else ""
@@ -113,11 +133,13 @@ def show_run(run_id: str, *, json: bool) -> None:
         print(f"\n… and {len(own) - 5} more exceptions: flowctl show {run.run_id} --output json")
 
 
-def _plain(encoded: Mapping[str, Any]) -> Any:
+def plain_value(encoded: Mapping[str, Any]) -> Any:
+    """An encoded value as JSON: itself, or what it is in words."""
     return encoded["json"] if "json" in encoded else recorded(encoded)
 
 
-def _node_object(node: Node) -> dict[str, Any]:
+def node_object(node: Node) -> dict[str, Any]:
+    """A node as JSON."""
     found: dict[str, Any] = {
         "phase": node.phase,
         "attempts": node.attempt,
@@ -127,7 +149,7 @@ def _node_object(node: Node) -> dict[str, Any]:
         "message": node.message,
     }
     if node.outputs is not None:
-        found["outputs"] = {name: _plain(value) for name, value in node.outputs.items()}
+        found["outputs"] = {name: plain_value(value) for name, value in node.outputs.items()}
     if node.total is not None:
         found["items"] = {
             "total": node.total,
@@ -138,7 +160,8 @@ def _node_object(node: Node) -> dict[str, Any]:
     return found
 
 
-def _node_line(path: str, node: Node) -> str:
+def node_line(path: str, node: Node) -> str:
+    """A node in one line, under the node that it belongs to."""
     depth = path.count("/")
     label = "  " * depth + path.rpartition("/")[2]
     parts = [f"  {glyph(node.phase)} {label.ljust(28)} {node.phase.ljust(9)}"]
@@ -160,15 +183,26 @@ def _node_line(path: str, node: Node) -> str:
 # ---------------------------------------------------------------------- logs
 
 
-def show_logs(run_id: str, node: str | None, *, follow: bool, json: bool) -> None:
+def show_logs(
+    run_id: str, node: str | None, item: int | None, *, place: Place, follow: bool, json: bool
+) -> None:
     """Print what the tasks of a run printed and logged."""
     setup_logging()
+    run = locate(run_id, place)
+    if isinstance(run, Remote):
+        from headwater.cli.commands.clusters import show_remote_logs
+
+        show_remote_logs(run, node, item, follow=follow, json=json)
+        return
+    if item is not None and node is None:
+        raise UsageError(
+            "--item needs a node: the map that it is an item of", fix="flowctl logs RUN NODE --item N"
+        )
     url = database_url()
-    run = queries.get_run(url, run_id)
-    wanted = _Wanted(node, run)
+    wanted = _Wanted(f"{node}[{item}]" if item is not None else node, run)
     file = state_dir() / "logs" / f"{run.run_id}.jsonl"
     if json and not follow:
-        print_json([_log_object(entry) for entry in _entries(file) if wanted.has(entry)])
+        print_json([log_object(entry) for entry in _entries(file) if wanted.has(entry)])
         return
     position = 0
     while True:
@@ -176,7 +210,7 @@ def show_logs(run_id: str, node: str | None, *, follow: bool, json: bool) -> Non
         for entry, end in _entries_from(file, position):
             position = end
             if wanted.has(entry):
-                print(json_module.dumps(_log_object(entry)) if json else _log_line(entry), flush=follow)
+                print(json_module.dumps(log_object(entry)) if json else log_line(entry), flush=follow)
         if ended:
             return
         time.sleep(FOLLOW_SECONDS)
@@ -233,7 +267,8 @@ def _entries(file: Path) -> Iterator[dict[str, Any]]:
         yield entry
 
 
-def _log_object(entry: Mapping[str, Any]) -> dict[str, Any]:
+def log_object(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A line as JSON."""
     return {
         "at": entry["t"],
         "node": entry["p"],
@@ -245,7 +280,8 @@ def _log_object(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _log_line(entry: Mapping[str, Any]) -> str:
+def log_line(entry: Mapping[str, Any]) -> str:
+    """A line for people."""
     index = f"[{entry['i']}]" if "i" in entry else ""
     stamp = time.strftime("%H:%M:%S", time.localtime(entry["t"]))
     where = f"{entry['p']}{index}"

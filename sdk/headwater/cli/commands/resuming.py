@@ -1,9 +1,10 @@
-"""resume, retry, replay: what goes on from an earlier run."""
+"""resume, retry, replay: what goes on from an earlier run, here or in a cluster."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import typer
 
@@ -14,7 +15,8 @@ from headwater.backends.session import code_digests
 from headwater.blocks.compile import Compiled
 from headwater.cli.commands.running import carry_out, one_object, print_object, set_up
 from headwater.cli.globals import GLOBALS
-from headwater.cli.printing import as_json, short, table
+from headwater.cli.printing import as_json, print_json, program, short, table
+from headwater.cli.runs import Place, Remote, locate
 from headwater.cli.targets import find_target
 from headwater.configuration import database_url
 from headwater.errors import RecordsError, UsageError
@@ -24,11 +26,69 @@ from headwater.runtime.code import Code
 from headwater.runtime.failures import failure_of
 
 
-def resume_run(run_id: str, from_: str | None, *, with_code: bool, workers: int | None, json: bool) -> None:
-    """Go on with an earlier run; says first what runs again."""
+def resume_runs(
+    runs: Sequence[str],
+    from_: str | None,
+    *,
+    place: Place,
+    with_code: bool,
+    workers: int | None,
+    json: bool,
+) -> None:
+    """Go on with runs: a suspended one of a cluster is let go on, of an ended one a new run is made."""
+    _go_on(runs, from_, place=place, with_code=with_code, workers=workers, json=json, unsuspend=from_ is None)
+
+
+def retry_runs(
+    runs: Sequence[str], from_: str | None, *, place: Place, workers: int | None, json: bool
+) -> None:
+    """Make new runs that adopt what had succeeded in earlier ones."""
+    _go_on(runs, from_, place=place, with_code=False, workers=workers, json=json, unsuspend=False)
+
+
+def _go_on(
+    runs: Sequence[str],
+    from_: str | None,
+    *,
+    place: Place,
+    with_code: bool,
+    workers: int | None,
+    json: bool,
+    unsuspend: bool,
+) -> None:
+    set_up()
+    found = [locate(run, place) for run in runs]
+    local = [run for run in found if isinstance(run, Run)]
+    if local and len(found) > 1:
+        raise UsageError(
+            "runs of this machine are resumed one by one", fix=f"flowctl resume {local[0].run_id}"
+        )
+    if local:
+        resume_run(local[0], from_, with_code=with_code, workers=workers, json=json)
+    told = [go_on_in_cluster(run, from_, unsuspend=unsuspend) for run in found if isinstance(run, Remote)]
+    for each in told:
+        if not json:
+            print(f"{each['run']}: {each['said']}")
+    if json:
+        print_json(told[0] if len(told) == 1 else told)
+
+
+def go_on_in_cluster(run: Remote, from_: str | None, *, unsuspend: bool) -> dict[str, Any]:
+    """Let a suspended run go on, or make a new one that goes on from an ended one."""
+    from headwater.backends.kubernetes.control import change, retry
+    from headwater.backends.kubernetes.outcome import has_ended
+
+    if unsuspend and not has_ended(run.workflow()):
+        change(run.cluster, run.name, "resume")
+        return {"run": run.name, "action": "resume", "said": "goes on"}
+    created = retry(run.cluster, run.name, from_)["metadata"]["name"]
+    said = f"goes on from {run.name}; follow it: {program()} watch {created}{GLOBALS.place}"
+    return {"run": created, "action": "retry", "resumes": run.name, "said": said}
+
+
+def resume_run(earlier: Run, from_: str | None, *, with_code: bool, workers: int | None, json: bool) -> None:
+    """Go on with an earlier run of this machine; says first what runs again."""
     with one_object(json) as out:
-        set_up()
-        earlier = queries.get_run(database_url(), run_id)
         compiled = compiled_of(earlier)
         plan = resume_plan(compiled, earlier, from_, with_code=with_code)
         stream = sys.stderr if json else sys.stdout

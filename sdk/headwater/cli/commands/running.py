@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
@@ -17,8 +17,12 @@ from headwater.cli.failures import exit_code_of
 from headwater.cli.globals import GLOBALS
 from headwater.cli.printing import as_json
 from headwater.cli.targets import find_target, inputs_from
-from headwater.configuration import setup_logging
+from headwater.configuration import config, setup_logging
 from headwater.errors import HeadwaterError
+
+if TYPE_CHECKING:
+    from headwater.cli.views.lines import LinesView
+    from headwater.cli.views.tree import TreeView
 
 
 def run_target(
@@ -29,6 +33,7 @@ def run_target(
     workers: int | None,
     track: bool,
     json: bool,
+    options: Mapping[str, str],
 ) -> None:
     """Run a target; ends the command with the run's exit code."""
     with one_object(json) as out:
@@ -41,7 +46,7 @@ def run_target(
             show_plan(found.compiled, inputs, json=json, out=out)
             return
         given: dict[str, Any] = {"inputs": inputs, "name": name, "target": found.target, "track": track}
-        carry_out(found.compiled, out, json=json, workers=workers, **given)
+        carry_out(found.compiled, out, json=json, workers=workers, options=options, **given)
 
 
 # ---------------------------------------------------------------------- what they share
@@ -63,8 +68,8 @@ def carry_out(
     **options: Any,
 ) -> None:
     """Run a workflow with a view on it, say how it ended, and end the command with its exit code."""
-    backend = GLOBALS.backend or default_backend
-    view = _view(json)
+    backend = GLOBALS.backend or default_backend or config.get("backend")
+    view = view_of(json)
     code: int | None = None
     try:
         result = run(
@@ -85,13 +90,17 @@ def carry_out(
     else:
         from headwater.cli.views.summary import summary
 
-        print(summary(result))
-    if code is None:
-        code = result.exit_code if result.exit_code is not None else int(result.phase != "Succeeded")
-    raise typer.Exit(code)
+        print(summary(result, in_cluster=backend == "kubernetes"))
+    raise typer.Exit(exit_code_of_run(result) if code is None else code)
 
 
-def _view(json: bool) -> object:
+def exit_code_of_run(result: RunResult) -> int:
+    """What flowctl exits with after a run: 0 when it succeeded, the code of `exit_pipeline`, else 1."""
+    return result.exit_code if result.exit_code is not None else int(result.phase != "Succeeded")
+
+
+def view_of(json: bool) -> LinesView | TreeView:
+    """What shows a run while it goes on: a tree on a terminal, else lines; with `json` beside the output."""
     if json:
         from headwater.cli.views.lines import LinesView
 
@@ -148,10 +157,16 @@ def one_object(json: bool) -> Iterator[IO[str]]:
             yield out
         except (HeadwaterError, ImportError, SyntaxError) as error:
             said = error.message if isinstance(error, HeadwaterError) else str(error)
-            described = {"node": "", "type": type(error).__name__, "message": said, "class": "InvalidSpec"}
+            described = {"node": "", "type": type(error).__name__, "message": said, "class": _class_of(error)}
             failed = {"run": None, "phase": "Failed", "outputs": {}, "nodes": {}, "error": described}
             print_object(failed, out)
             raise typer.Exit(exit_code_of(error)) from error
+
+
+def _class_of(error: Exception) -> str:
+    """A cluster that is out of reach is no fault of what was to run."""
+    own = isinstance(error, HeadwaterError) and error.code.startswith("HW05") and error.code <= "HW054"
+    return "Infrastructure" if own else "InvalidSpec"
 
 
 @contextmanager

@@ -8,15 +8,26 @@ from collections.abc import Callable
 
 from headwater.errors import HeadwaterError
 
+Send = Callable[[str, str, bool], object]
+"""Takes the answer to where it counts: run, path, whether it is granted."""
+
+
+def send_to_mailbox(run_id: str, path: str, granted: bool) -> None:
+    """Answer a run of this machine."""
+    from headwater.backends.control import send
+
+    send(run_id, "approve", node=path, granted=granted)
+
 
 def ask_on_terminal(
+    send: Send,
     run_id: str,
     path: str,
     message: str,
     before: Callable[[], None] | None = None,
     after: Callable[[], None] | None = None,
 ) -> None:
-    """Ask in the background, when there is a terminal to ask on; the answer goes to the run's mailbox."""
+    """Ask in the background, when there is a terminal to ask on; `send` takes the answer along."""
     if not (
         sys.stdin is not None
         and sys.stdin.isatty()
@@ -27,8 +38,6 @@ def ask_on_terminal(
     stream = sys.__stderr__
 
     def ask() -> None:
-        from headwater.backends.control import send
-
         if before is not None:
             before()
         try:
@@ -36,7 +45,7 @@ def ask_on_terminal(
             stream.flush()
             answer = sys.stdin.readline()
             if answer:
-                send(run_id, "approve", node=path, granted=answer.strip().lower() in ("y", "yes"))
+                send(run_id, path, answer.strip().lower() in ("y", "yes"))
         except HeadwaterError as error:  # the run has ended meanwhile
             stream.write(f"{error}\n")
         finally:

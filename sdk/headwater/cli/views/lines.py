@@ -7,14 +7,17 @@ import time
 from typing import IO, Any
 
 from headwater.backends.result import RunError, RunResult
-from headwater.cli.printing import seconds
-from headwater.cli.views.approval import ask_on_terminal
+from headwater.cli.globals import GLOBALS
+from headwater.cli.printing import program, seconds
+from headwater.cli.views.approval import Send, ask_on_terminal, send_to_mailbox
 
 PROGRESS_SECONDS = 1.0
 
 
 class LinesView:
     """Writes a line when a node starts or ends, and how far a map has come once a second."""
+
+    send: Send = staticmethod(send_to_mailbox)
 
     def __init__(self, stream: IO[str] | None = None) -> None:
         self._stream = stream or sys.stdout  # the real one: a run captures `sys.stdout`
@@ -62,8 +65,8 @@ class LinesView:
     def approval(self, run_id: str, path: str, message: str) -> None:
         """A node waits for a person."""
         self._say(f"{path}: waits for approval" + (f": {message}" if message else ""))
-        self._say(f"  approve it with: flowctl approve {run_id} {path}")
-        ask_on_terminal(run_id, path, message)
+        self._say(f"  approve it with: {program()} approve {run_id} {path}{GLOBALS.place}")
+        ask_on_terminal(self.send, run_id, path, message)
 
     def finished(self, _result: RunResult) -> None:
         """The run is over."""

@@ -7,7 +7,7 @@ from headwater.cli.globals import GLOBALS
 from headwater.cli.printing import glyph, phase_style, program, seconds, short, styled
 
 
-def summary(result: RunResult) -> str:
+def summary(result: RunResult, *, in_cluster: bool = False) -> str:
     """The lines that follow a run."""
     took = seconds((result.finished_at or 0.0) - result.started_at)
     head = f"{glyph(result.phase)} {styled(result.phase, phase_style(result.phase))} in {took}"
@@ -27,7 +27,7 @@ def summary(result: RunResult) -> str:
         if behind:
             lines += ["", f"  {behind} node{'s' if behind > 1 else ''} did not run because of it"]
     if result.run_id:
-        lines += ["", *_further(result)]
+        lines += ["", *(_further_in_cluster(result) if in_cluster else _further(result))]
     return "\n".join(lines)
 
 
@@ -50,6 +50,14 @@ def _further(result: RunResult) -> list[str]:
         commands.append(f"{program()} replay {run} '{_replayable(result, node)}' --pdb")
     commands.append(f"{program()} resume {run}")
     return _listed(commands)
+
+
+def _further_in_cluster(result: RunResult) -> list[str]:
+    run, place = result.run_id, GLOBALS.place
+    if result.error is None:
+        return _listed([f"{program()} get {run}{place}", f"{program()} logs {run}{place}"])
+    logs = f"{program()} logs {run} {result.error.node}".rstrip()
+    return _listed([f"{logs}{place}", f"{program()} get {run}{place}", f"{program()} retry {run}{place}"])
 
 
 def _listed(commands: list[str]) -> list[str]:

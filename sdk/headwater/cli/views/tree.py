@@ -17,7 +17,7 @@ from rich.text import Text
 from headwater.backends.result import RunResult
 from headwater.cli.globals import GLOBALS
 from headwater.cli.printing import seconds
-from headwater.cli.views.approval import ask_on_terminal
+from headwater.cli.views.approval import Send, ask_on_terminal, send_to_mailbox
 from headwater.engine import Graph
 
 REFRESH_SECONDS = 0.125
@@ -43,6 +43,7 @@ class TreeView:
     """Shows the nodes of a run while it goes on; what tasks print scrolls by above them."""
 
     log_file: str | None = None
+    send: Send = staticmethod(send_to_mailbox)
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stdout, no_color=not GLOBALS.color, highlight=False)
@@ -97,7 +98,7 @@ class TreeView:
 
     def approval(self, run_id: str, path: str, message: str) -> None:
         """A node waits for a person, who may be at this terminal."""
-        ask_on_terminal(run_id, path, message, before=self._pause, after=self._paused.clear)
+        ask_on_terminal(self.send, run_id, path, message, before=self._pause, after=self._paused.clear)
 
     def finished(self, _result: RunResult) -> None:
         """The run is over: the tree stays as it is."""

@@ -1,0 +1,298 @@
+"""What a cluster needs so that runs work there, checked one by one, each with what to do about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from headwater.backends.kubernetes.api import GROUP, VERSION, Cluster, Json
+from headwater.backends.kubernetes.errors import (
+    ClusterError,
+    ClusterForbidden,
+    ClusterNotFound,
+    ClusterUnreachable,
+)
+from headwater.backends.kubernetes.outcome import epoch, phase_of
+from headwater.backends.kubernetes.refusals import INSTALL
+from headwater.errors import HeadwaterError
+
+LEASE = "headwater-operator"
+HEALTH = "headwater.dev/health"
+STORE_CLAIM = "headwater-store"
+OLDEST_MINOR = 29
+LEASE_PATIENCE = 45.0
+MOST_WAITING = 10
+_LEASES = "/apis/coordination.k8s.io/v1"
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_NEEDED = (
+    *((verb, GROUP, "workflows", "") for verb in ("create", "get", "list", "watch", "patch", "delete")),
+    *((verb, "", "configmaps", "") for verb in ("create", "get", "patch")),
+    *((verb, "", "pods", "") for verb in ("get", "list", "create", "delete")),
+    ("get", "", "pods", "log"),
+)
+_BAD_IMAGE = ("ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `ok` is None where it is only told, or could not be looked at."""
+
+    name: str
+    ok: bool | None
+    said: str
+    fix: str = ""
+
+
+def examine(cluster: Cluster) -> Iterator[Finding]:
+    """All checks, in an order in which the first that fails explains those after it."""
+    try:
+        yield _version(cluster)
+    except HeadwaterError as error:
+        yield Finding("API server", False, error.message, error.fix)
+        return
+    for name, check in (
+        ("resources", _resources),
+        ("operator", _operator),
+        ("permissions", _permissions),
+        ("store", _store),
+        ("pods", _pods),
+        ("runs", _runs),
+    ):
+        yield from _tried(name, check, cluster)
+
+
+def _tried(name: str, check: Callable[[Cluster], Iterator[Finding]], cluster: Cluster) -> Iterator[Finding]:
+    try:
+        yield from check(cluster)
+    except ClusterForbidden as error:
+        yield Finding(name, None, f"cannot be looked at: {error.message}", error.fix)
+    except ClusterUnreachable:
+        raise
+    except ClusterError as error:
+        yield Finding(name, False, error.message, error.fix)
+
+
+def _version(cluster: Cluster) -> Finding:
+    found = cluster.get("/version")
+    where = f"{cluster.server} is Kubernetes {found['gitVersion']}, context {cluster.login.context or '(in cluster)'}"
+    minor = "".join(filter(str.isdigit, found.get("minor", "")))
+    if minor and (found.get("major"), int(minor)) < ("1", OLDEST_MINOR):
+        return Finding(
+            "API server", False, where, f"Headwater needs Kubernetes 1.{OLDEST_MINOR} or newer: upgrade it."
+        )
+    return Finding("API server", True, f"{where}, namespace {cluster.namespace}")
+
+
+def _resources(cluster: Cluster) -> Iterator[Finding]:
+    from headwater.document.crd import custom_resource_definitions
+
+    missing, other = [], []
+    for own in custom_resource_definitions():
+        name = own["metadata"]["name"]
+        try:
+            if not _same(own, cluster.get(f"{_CRDS}/{name}")):
+                other.append(name)
+        except ClusterNotFound:
+            missing.append(name)
+        except ClusterForbidden:
+            cluster.get(f"/apis/{GROUP}/{VERSION}")  # whoever may not read them may use them all the same
+            yield Finding("resources", None, f"{GROUP}/{VERSION} is served; its schemas cannot be compared")
+            return
+    if missing:
+        yield Finding("resources", False, f"not installed: {', '.join(missing)}", INSTALL)
+    if other:
+        said = f"of another version than this flowctl: {', '.join(other)}"
+        yield Finding("resources", False, said, "Install those of this version: kubectl apply -f crds/.")
+    if not missing and not other:
+        yield Finding("resources", True, f"{GROUP}/{VERSION} is installed, in this version")
+
+
+def _same(own: Json, served: Json) -> bool:
+    def schemas(definition: Json) -> dict[str, Any]:
+        return {each["name"]: _without_empty(each.get("schema")) for each in definition["spec"]["versions"]}
+
+    return schemas(own) == schemas(served)
+
+
+def _without_empty(written: Any) -> Any:
+    """The server leaves out empty lists."""
+    if isinstance(written, dict):
+        return {key: _without_empty(part) for key, part in written.items() if part != []}
+    return [_without_empty(part) for part in written] if isinstance(written, list) else written
+
+
+def _operator(cluster: Cluster) -> Iterator[Finding]:
+    leases = _leases(cluster)
+    now = cluster.clock()
+    fresh = [each for each in leases if now - _renewed(each) < LEASE_PATIENCE]
+    if not leases:
+        yield Finding(
+            "operator",
+            False,
+            "no operator has ever run here",
+            "Start one: flowctl operator run, or its chart.",
+        )
+    elif not fresh:
+        last = max(map(_renewed, leases))
+        yield Finding(
+            "operator",
+            False,
+            f"the operator was last alive {now - last:,.0f} s ago",
+            "Look at its pod and log, or start it: flowctl operator run.",
+        )
+    for lease in fresh:
+        holder = (lease.get("spec") or {}).get("holderIdentity") or "nobody"
+        where = f"{lease['metadata']['namespace']}/{lease['metadata']['name']}"
+        yield Finding("operator", True, f"{holder} is alive (lease {where})")
+        yield from _health(lease)
+
+
+def _leases(cluster: Cluster) -> list[Json]:
+    try:
+        found = cluster.list(f"{_LEASES}/leases")
+    except ClusterForbidden:
+        found = []
+        for namespace in dict.fromkeys((cluster.namespace, "headwater", "headwater-system", "default")):
+            try:
+                found += cluster.list(f"{_LEASES}/namespaces/{namespace}/leases")
+            except ClusterForbidden:
+                continue
+    return [each for each in found if each["metadata"]["name"].startswith(LEASE)]
+
+
+def _renewed(lease: Json) -> float:
+    return epoch((lease.get("spec") or {}).get("renewTime")) or 0.0
+
+
+def _health(lease: Json) -> Iterator[Finding]:
+    """What the operator itself says of what it depends on, such as the database: `{NAME: {ok, message, fix}}`."""
+    text = (lease["metadata"].get("annotations") or {}).get(HEALTH)
+    if not text:
+        return
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return
+    for name, said in found.items() if isinstance(found, dict) else ():
+        if isinstance(said, dict):
+            yield Finding(
+                name, said.get("ok"), str(said.get("message") or "fine"), str(said.get("fix") or "")
+            )
+
+
+def _permissions(cluster: Cluster) -> Iterator[Finding]:
+    def allowed(needed: tuple[str, str, str, str]) -> bool:
+        verb, group, resource, sub = needed
+        asked = {"verb": verb, "group": group, "resource": resource, "namespace": cluster.namespace}
+        if sub:
+            asked["subresource"] = sub
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": asked},
+        }
+        answer = cluster.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+        return bool(answer["status"]["allowed"])
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(allowed, _NEEDED))
+    refused = [
+        f"{verb} {resource}{f'/{sub}' if sub else ''}"
+        for (verb, _, resource, sub), fine in zip(_NEEDED, answers, strict=True)
+        if not fine
+    ]
+    if refused:
+        yield Finding(
+            "permissions",
+            False,
+            f"you may not {', '.join(refused)} in namespace {cluster.namespace!r}",
+            "Ask for a role with these verbs in that namespace.",
+        )
+    else:
+        yield Finding("permissions", True, f"you may run workflows in namespace {cluster.namespace!r}")
+
+
+def _store(cluster: Cluster) -> Iterator[Finding]:
+    try:
+        claim = cluster.get(cluster.core("persistentvolumeclaims", STORE_CLAIM))
+    except ClusterNotFound:
+        yield Finding(
+            "store", None, f"no claim {STORE_CLAIM!r} yet: the operator makes one when it is needed"
+        )
+        return
+    phase = (claim.get("status") or {}).get("phase")
+    if phase == "Bound":
+        size = (claim["status"].get("capacity") or {}).get("storage", "")
+        yield Finding(
+            "store", True, f"the claim {STORE_CLAIM!r} is bound {f'({size})' if size else ''}".rstrip()
+        )
+    elif phase == "Pending" and not claim["spec"].get("storageClassName"):
+        yield Finding(
+            "store",
+            False,
+            f"the claim {STORE_CLAIM!r} waits: there is no default StorageClass",
+            "Make a StorageClass the default, or start the operator with --store claim://NAME?class=CLASS.",
+        )
+    elif phase == "Pending":
+        said = f"the claim {STORE_CLAIM!r} is not bound yet: it may wait for its first pod"
+        yield Finding("store", None, said, f"kubectl describe pvc {STORE_CLAIM} says what it waits for.")
+    else:
+        yield Finding(
+            "store", False, f"the claim {STORE_CLAIM!r} is {phase}", "Its volume is gone: delete it."
+        )
+
+
+def _pods(cluster: Cluster) -> Iterator[Finding]:
+    """Pods of runs that cannot start because of their image."""
+    pods = cluster.list(cluster.core("pods"), labelSelector="app.kubernetes.io/managed-by=headwater")
+    bad: dict[str, str] = {}
+    for pod in pods:
+        for each in (pod.get("status") or {}).get("containerStatuses") or ():
+            waiting = (each.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") in _BAD_IMAGE:
+                bad[each.get("image", "")] = f"{waiting['reason']}: {waiting.get('message', '')}".strip(": ")
+    for image, said in bad.items():
+        yield Finding(
+            "image",
+            False,
+            f"{image} cannot be pulled: {said}",
+            "Check the name, push it, or add imagePullSecrets; --image names another one.",
+        )
+    if not bad:
+        yield Finding("image", True if pods else None, f"no pod of the {len(pods)} here waits for its image")
+
+
+def _runs(cluster: Cluster) -> Iterator[Finding]:
+    """Runs that wait, and for what."""
+    waiting: list[str] = []
+    unseen: list[str] = []
+    total = 0
+    now = cluster.clock()
+    for run in cluster.list(cluster.own("workflows")):
+        name, phase = run["metadata"]["name"], phase_of(run)
+        total += 1
+        status = run.get("status") or {}
+        if not status.get("phase") and now - (epoch(run["metadata"]["creationTimestamp"]) or now) > 15:
+            unseen.append(name)
+        elif phase in ("Pending", "Suspended") and status.get("message"):
+            waiting.append(f"{name}: {status['message']}")
+        elif phase == "Running":
+            nodes = (status.get("nodes") or {}).items()
+            waiting += [f"{name} {path}: {n['waiting']}" for path, n in nodes if _is_stuck(n)]
+    if unseen:
+        listed = ", ".join(unseen[:5])
+        yield Finding("runs", False, f"no operator has seen {listed}", "Is one running for this namespace?")
+    for said in waiting[:MOST_WAITING]:
+        yield Finding("runs", None, f"waits: {said}")
+    if not unseen and not waiting:
+        yield Finding("runs", True, f"none of the {total} runs in namespace {cluster.namespace!r} waits")
+
+
+def _is_stuck(node: Json) -> bool:
+    """Whether a node waits for something else than other nodes: capacity, an image, a person."""
+    return (bool(node.get("waiting")) and node.get("phase") != "Pending") or " " in str(
+        node.get("waiting", "")
+    )

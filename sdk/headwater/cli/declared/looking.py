@@ -1,0 +1,131 @@
+"""list, show, get, logs, diff."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headwater.cli.app import (
+    Context,
+    Format,
+    FormatOption,
+    Kubeconfig,
+    Namespace,
+    Output,
+    OutputOption,
+    RunId,
+    RunIds,
+    app,
+)
+
+
+@app.command("list")
+def list_(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, newest first.")] = 20,
+    phase: Annotated[str | None, typer.Option(help="Only runs in this phase.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only runs of this name.")] = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """List the recorded runs of this machine, or the runs of a cluster.
+
+    The cluster's with --context, --namespace or --kubeconfig, with `--backend kubernetes`, or where the config
+    says `backend: kubernetes`.
+
+    Examples:
+
+      flowctl list --phase Failed
+
+      flowctl list --namespace science
+    """
+    from headwater.cli.commands.looking import list_runs
+
+    list_runs(limit, phase, name, place=(kubeconfig, context, namespace), json=output is Output.JSON)
+
+
+@app.command()
+def show(
+    run: RunId = "last",
+    context: Context = None,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show one run: nodes, times, outputs, errors.
+
+    Runs are looked for on this machine first, then in the cluster.
+
+    Example: flowctl show last
+    """
+    from headwater.cli.commands.looking import show_run
+
+    show_run(run, place=(kubeconfig, context, namespace), json=output is Output.JSON)
+
+
+@app.command()
+def get(
+    runs: RunIds,
+    context: Context = None,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    output: FormatOption = Format.TEXT,
+) -> None:
+    """Show runs of a cluster: a tree with what waits and what failed, or the objects as they are.
+
+    Examples:
+
+      flowctl get reduce-x7k2p
+
+      flowctl get last -o yaml --namespace science
+    """
+    from headwater.cli.commands.clusters import get_runs
+
+    get_runs(runs, place=(kubeconfig, context, namespace), output=output.value)
+
+
+@app.command()
+def logs(
+    run: RunId = "last",
+    node: Annotated[str | None, typer.Argument(help="Only this node, or an item: process[3].")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    item: Annotated[int | None, typer.Option(min=0, help="Only this item of the map.")] = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what the tasks of a run printed and logged.
+
+    Of a run in a cluster, the logs of its pods, for as long as there are pods.
+
+    Examples:
+
+      flowctl logs last gen_data
+
+      flowctl logs -f reduce-x7k2p process --item 17
+    """
+    from headwater.cli.commands.looking import show_logs
+
+    show_logs(
+        run, node, item, place=(kubeconfig, context, namespace), follow=follow, json=output is Output.JSON
+    )
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="A run.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another run.")],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Compare two runs.
+
+    Code, parameters, inputs, outputs and durations, and the node at which they first went apart.
+
+    Example: flowctl diff 20261124-1030 last
+    """
+    from headwater.cli.commands.looking import show_diff
+
+    show_diff(a, b, json=output is Output.JSON)
