@@ -7,6 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.fixtures import (
+    _turn,  # noqa: F401
+    chaos,  # noqa: F401
+    cluster,  # noqa: F401
+    namespace,  # noqa: F401
+    own_cluster,  # noqa: F401
+    pytest_collection_finish,  # noqa: F401
+)
+
 
 @pytest.fixture(autouse=True)
 def headwater_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -1,4 +1,4 @@
-"""A small client for the Kubernetes API: what tests and the tool itself need, in JSON, without another library's types."""
+"""A small client for the Kubernetes API: what tests and the tool need, in JSON, without another library's types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +135,8 @@ class Api:
         answer = connection.getresponse()
         if answer.status >= 400:
             said = answer.read().decode(errors="replace")
-            try:
+            with suppress(ValueError):  # not from Kubernetes: then as it is
                 said = json.loads(said).get("message", said)
-            except ValueError:
-                pass
             raise ApiError(answer.status, f"{method} {path}: {said}")
         return answer
 

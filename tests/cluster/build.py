@@ -39,7 +39,9 @@ def install_packages() -> None:
     if not missing:
         return
     if not shutil.which("apt-get"):
-        raise ClusterError(f"missing: {', '.join(PACKAGES[name] for name in missing)}; install them, then try again")
+        raise ClusterError(
+            f"missing: {', '.join(PACKAGES[name] for name in missing)}; install them, then try again"
+        )
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     with step(f"installing {' '.join(missing)}", "30 s"):
         run(["apt-get", "-q", "update"], environment=quiet)
@@ -88,7 +90,10 @@ def kwok() -> Path:
 
 def _build_kwok(folder: Path) -> None:
     package = f"sigs.k8s.io/kwok/cmd/kwok@{KWOK}"
-    run(["go", "install", "-trimpath", "-ldflags", "-s -w", package], environment={**STATIC, "GOBIN": str(folder)})
+    run(
+        ["go", "install", "-trimpath", "-ldflags", "-s -w", package],
+        environment={**STATIC, "GOBIN": str(folder)},
+    )
 
 
 def debian() -> Path:

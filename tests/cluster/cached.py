@@ -23,7 +23,9 @@ def digest(*parts: str | bytes | Path) -> str:
     """
     sha = hashlib.sha256()
     for part in parts:
-        content = part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
+        content = (
+            part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
+        )
         sha.update(len(content).to_bytes(8, "big") + content)
     return sha.hexdigest()[:16]
 

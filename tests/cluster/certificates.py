@@ -53,7 +53,9 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         )
         if hosts:
-            builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_host, hosts))), critical=False)
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName(list(map(_host, hosts))), critical=False
+            )
         return builder.sign(self._key, hashes.SHA256()).public_bytes(PEM)
 
 
@@ -89,10 +91,19 @@ def _load_key(file: str) -> ec.EllipticCurvePrivateKey:
 def issue_all(host: str, node: str) -> None:
     """Everything that the components need, for a cluster reached at `host` whose node is at `node`."""
     authority = Authority()
-    service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
-    authority.issue("apiserver", "kube-apiserver", hosts=[*service, "localhost", "127.0.0.1", "10.96.0.1", host])
+    service = [
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ]
+    authority.issue(
+        "apiserver", "kube-apiserver", hosts=[*service, "localhost", "127.0.0.1", "10.96.0.1", host]
+    )
     authority.issue("admin", "admin", groups=["system:masters"])
-    authority.issue("kubelet", "system:node:node1", groups=["system:nodes"], hosts=["node1", "127.0.0.1", node])
+    authority.issue(
+        "kubelet", "system:node:node1", groups=["system:nodes"], hosts=["node1", "127.0.0.1", node]
+    )
     for user in ("controller-manager", "scheduler", "proxy"):
         authority.issue(user, f"system:kube-{user}")
     _new_key("service-accounts")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -31,12 +32,21 @@ def up() -> None:
             return
         with step("starting the cluster"):
             try:
-                _start()
+                importing = _start_all()
             except (ClusterError, OSError) as error:
                 say(f"{error}\nstarting again from nothing")
                 _end()
-                _start()
+                importing = _start_all()
+            importing.result()
         say(f"export KUBECONFIG={KUBECONFIG}")
+
+
+def mend() -> None:
+    """Bring back what has ended, and leave the images as they are."""
+    with locked(LOCK):
+        if not healthy():
+            _start_node()
+            _start_rest()
 
 
 def down() -> None:
@@ -80,21 +90,34 @@ def _as_wanted(component: Component) -> bool:
     return found is not None and found.command == tuple(component.full_command)
 
 
-def _start() -> None:
+def _start_all() -> Future[None]:
+    _start_node()
+    with ThreadPoolExecutor() as pool:
+        importing = pool.submit(images.import_images)
+        _start_rest()
+    return importing
+
+
+def _start_node() -> None:
+    """The machine and its containerd, which is enough to import images."""
+    processes.forget_ended()
     here = slot() if RECORD.exists() else None
     if here is None or not processes.find(machine.INIT):
         STATE.mkdir(exist_ok=True)
         here = machine.boot(here)
         RECORD.write_text(json.dumps({"slot": here.number}))
     _write_files(here)
-    for name, component in components(here).items():
+    if not _as_wanted(components(here)[CONTAINERD]):
+        start(CONTAINERD)
+    _wait("containerd", 20, lambda: machine.path("/run/containerd/containerd.sock").exists())
+
+
+def _start_rest() -> None:
+    for name, component in components(slot()).items():
         if not _as_wanted(component):
             start(name)
-        if name == CONTAINERD:
-            _wait("containerd", 20, lambda: machine.path("/run/containerd/containerd.sock").exists())
         if name == API:
             _wait(API, 60, lambda: Api(KUBECONFIG).text("/readyz") == "ok")
-    images.import_images()
     api = Api(KUBECONFIG)
     _make_objects(api)
     _wait("the node", 60, lambda: _ready(api.get("/api/v1/nodes/node1")))
@@ -194,7 +217,9 @@ def print_status() -> int:
     """Print a line per process; 0 if all is well."""
     for name in [machine.INIT, *components(slot())]:
         found = processes.find(name)
-        state = f"process {found.pid}, {found.megabytes} MB, up {found.age:.0f} s" if found else "does not run"
+        state = (
+            f"process {found.pid}, {found.megabytes} MB, up {found.age:.0f} s" if found else "does not run"
+        )
         print(f"{name:<25}{state}")
     well = healthy()
     print("healthy" if well else f"not healthy: `make cluster` mends it; logs are in {LOGS}")

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,11 @@ from tests.cluster.shell import run
 CGROUP = "headwater-build"
 
 
+def store() -> Path:
+    """Where the daemon keeps images and layers."""
+    return cache() / "docker"
+
+
 @dataclass(frozen=True, slots=True)
 class Docker:
     """A client of a daemon."""
@@ -38,13 +43,8 @@ class Docker:
     def has(self, image: str) -> bool:
         return bool(self.run("image", "ls", "--quiet", image).strip())
 
-    def pipe(self, images: Sequence[str], into: Sequence[str]) -> None:
-        """Stream the images, as `docker save` writes them, into the standard input of a command."""
-        environment = {**os.environ, **self.environment}
-        with subprocess.Popen([_client(), "save", *images], stdout=subprocess.PIPE, env=environment) as save:
-            run(into, stdin=save.stdout)
-        if save.returncode:
-            raise ClusterError(f"`docker save {' '.join(images)}` ended with {save.returncode}")
+    def id_of(self, image: str) -> str:
+        return self.run("image", "inspect", "--format={{.Id}}", image).strip()
 
 
 def _client() -> str:
@@ -61,7 +61,9 @@ def docker() -> Iterator[Docker]:
         with log.open("wb") as output:
             daemon = subprocess.Popen(_daemon(folder), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
-            client = Docker({"DOCKER_HOST": _address(folder), "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": str(folder)})
+            client = Docker(
+                {"DOCKER_HOST": _address(folder), "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": str(folder)}
+            )
             _wait(daemon, folder, log)
             yield client
         finally:
@@ -85,10 +87,19 @@ def _address(folder: Path) -> str:
 
 
 def _daemon(folder: Path) -> list[str]:
-    namespaces = ["--net", "--pid", "--mount", "--mount-proc", "--propagation", "slave", "--fork", "--kill-child"]
+    namespaces = [
+        "--net",
+        "--pid",
+        "--mount",
+        "--mount-proc",
+        "--propagation",
+        "slave",
+        "--fork",
+        "--kill-child",
+    ]
     options = [
         f"--host={_address(folder)}",
-        f"--data-root={cache() / 'docker'}",
+        f"--data-root={store()}",
         "--exec-root=/run/docker",
         "--pidfile=/run/docker.pid",
         "--bridge=none",

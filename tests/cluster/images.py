@@ -10,18 +10,20 @@ import re
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
 from tests.cluster import build
 from tests.cluster.cached import digest, made
-from tests.cluster.docker import Docker, docker
+from tests.cluster.docker import Docker, docker, store
 from tests.cluster.machine import inside
 from tests.cluster.places import CHECKOUT, STATE
-from tests.cluster.report import step
+from tests.cluster.report import ClusterError, step
 from tests.cluster.shell import run
+from tests.cluster.transfer import Blob, Layout
 
 RUNTIME = "localhost/headwater-runtime"
 OPERATOR = "localhost/headwater-operator"
@@ -29,7 +31,15 @@ DEBIAN = "localhost/debian"
 PAUSE = "localhost/pause"
 TAGS = {RUNTIME: "dev", OPERATOR: "dev", DEBIAN: build.DEBIAN, PAUSE: "1"}
 EXTRA = ("numpy",)  # what the tests' workflows use beyond Headwater's own dependencies
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "migrations", "crds", "operator", "sdk")  # what the code layer copies
+SOURCES = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "migrations",
+    "crds",
+    "operator",
+    "sdk",
+)  # what is installed
 LOCK = CHECKOUT / "images" / "requirements.lock"
 PYTHON = "3.11"  # Debian's, which the wheels must fit
 IMPORTED = STATE / "images.json"
@@ -54,34 +64,65 @@ class Image:
 
 
 def images() -> list[Image]:
-    debian, pause, wheels = build.debian(), build.pause(), _wheels()
-    ground = digest(debian.parent.name, wheels.name, *EXTRA, _dockerfile("runtime"))
-    runtime = digest(ground, *(f"{path.relative_to(CHECKOUT)}" for path in _sources()), *_sources())
+    """All images of our own cluster."""
+    debian, pause = build.debian(), build.pause()
     return [
         Image(DEBIAN, digest(debian.parent.name), lambda docker, tag: _import(docker, debian, tag)),
         Image(PAUSE, digest(pause.parent.name), lambda docker, tag: _make_pause(docker, pause, tag)),
-        Image(RUNTIME, runtime, lambda docker, tag: _build_runtime(docker, wheels, tag)),
-        Image(
-            OPERATOR,
-            digest(runtime, _dockerfile("operator")),
-            lambda docker, tag: _build_operator(docker, f"{RUNTIME}:{runtime}", tag),
-        ),
+        *project_images(f"{DEBIAN}:{build.DEBIAN}", debian.parent.name),
     ]
+
+
+def project_images(base: str, base_key: str = "") -> list[Image]:
+    """The project's own images, upon the image `base`."""
+    wheels = _wheels()
+    paths = [str(path.relative_to(CHECKOUT)) for path in _sources()]
+    runtime = digest(base, base_key, wheels.name, *EXTRA, _dockerfile("runtime"), *paths, *_sources())
+    operator = digest(runtime, _dockerfile("operator"))
+    return [
+        Image(RUNTIME, runtime, lambda docker, tag: _build_runtime(docker, base, wheels, tag)),
+        Image(OPERATOR, operator, lambda docker, tag: _build_operator(docker, f"{RUNTIME}:{runtime}", tag)),
+    ]
+
+
+def current() -> bool:
+    """Whether the node has all images as the files of this checkout make them."""
+    imported = json.loads(IMPORTED.read_text())["images"] if IMPORTED.exists() else {}
+    return all(imported.get(image.name) == image.key for image in images())
 
 
 def import_images() -> None:
     """Bring the images that changed into the cluster's node, built anew where nobody has built them yet."""
-    imported: dict[str, str] = json.loads(IMPORTED.read_text()) if IMPORTED.exists() else {}
-    changed = [image for image in images() if imported.get(image.name) != image.key]
+    record = json.loads(IMPORTED.read_text()) if IMPORTED.exists() else {"images": {}, "layers": {}}
+    changed = [image for image in images() if record["images"].get(image.name) != image.key]
     if not changed:
         return
     names = ", ".join(image.used for image in changed)
     with step(f"importing {names}"), docker() as daemon:
         for image in changed:
             _provide(daemon, image)
+        present = {name: Blob(**blob) for name, blob in record["layers"].items()}
+        try:
+            layers = _transfer(daemon, changed, present)
+        except ClusterError:
+            if not present:
+                raise
+            layers = _transfer(daemon, changed, {})  # the node lost layers that it had
+    imported = {**record["images"], **{image.name: image.key for image in changed}}
+    blobs = {name: asdict(blob) for name, blob in layers.items()}
+    IMPORTED.write_text(json.dumps({"images": imported, "layers": blobs}))
+
+
+def _transfer(daemon: Docker, changed: Iterable[Image], present: Mapping[str, Blob]) -> dict[str, Blob]:
+    with tempfile.TemporaryFile(dir=store().parent) as file:
+        layout = Layout(store(), file, present)
+        for image in changed:
+            layout.add(daemon.id_of(image.built), image.used)
+        layout.close()
+        file.seek(0)
         containerd = ["ctr", "--address=/run/containerd/containerd.sock", "--namespace=k8s.io"]
-        daemon.pipe([image.used for image in changed], inside([*containerd, "images", "import", "-"]))
-    IMPORTED.write_text(json.dumps({**imported, **{image.name: image.key for image in changed}}))
+        run(inside([*containerd, "images", "import", "-"]), stdin=file)
+    return layout.layers
 
 
 def _provide(daemon: Docker, image: Image) -> None:
@@ -89,7 +130,6 @@ def _provide(daemon: Docker, image: Image) -> None:
         with step(f"building {image.used}"):
             image.make(daemon, image.built)
         _remove_old(daemon, image)
-    daemon.run("tag", image.built, image.used)
 
 
 def _remove_old(daemon: Docker, image: Image) -> None:
@@ -111,20 +151,18 @@ def _make_pause(daemon: Docker, binary: Path, tag: str) -> None:
         _import(daemon, tar, tag, 'ENTRYPOINT ["/pause"]')
 
 
-def _build_runtime(daemon: Docker, wheels: Path, tag: str) -> None:
-    arguments = {
-        "BASE": f"{DEBIAN}:{build.DEBIAN}",
-        "PIP_NO_INDEX": "1",
-        "EXTRA_PACKAGES": " ".join(EXTRA),
-    }
+def _build_runtime(daemon: Docker, base: str, wheels: Path, tag: str) -> None:
+    arguments = {"BASE": base, "PIP_NO_INDEX": "1", "EXTRA_PACKAGES": " ".join(EXTRA)}
     options = [f"--build-arg={name}={value}" for name, value in arguments.items()]
     with _context([*_sources(), LOCK, _dockerfile("runtime")], wheels) as context:
-        daemon.run("build", "--network=host", *options, "--file=images/runtime/Dockerfile", f"--tag={tag}", "-", stdin=context)
+        options = ["--network=host", *options, "--file=images/runtime/Dockerfile"]
+        daemon.run("build", *options, f"--tag={tag}", "-", stdin=context)
 
 
 def _build_operator(daemon: Docker, runtime: str, tag: str) -> None:
     with _context([_dockerfile("operator")]) as context:
-        daemon.run("build", f"--build-arg=RUNTIME={runtime}", "--file=images/operator/Dockerfile", f"--tag={tag}", "-", stdin=context)
+        options = [f"--build-arg=RUNTIME={runtime}", "--file=images/operator/Dockerfile"]
+        daemon.run("build", *options, f"--tag={tag}", "-", stdin=context)
 
 
 def _dockerfile(image: str) -> Path:
@@ -139,19 +177,21 @@ def _sources() -> list[Path]:
     return sorted(path for path in found if "__pycache__" not in path.parts)
 
 
-def _context(files: Iterable[Path], wheels: Path | None = None) -> IO[bytes]:
+@contextmanager
+def _context(files: Iterable[Path], wheels: Path | None = None) -> Iterator[IO[bytes]]:
     """A build context as a tar: files of the checkout, and the wheels where the Dockerfile looks for them."""
-    file = tempfile.TemporaryFile()
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:  # Docker knows it by its start
-        for path in files:
-            archive.add(path, str(path.relative_to(CHECKOUT)))
-        for name in SOURCES:
-            if (CHECKOUT / name).is_dir():  # also when nothing is in it
-                archive.add(CHECKOUT / name, name, recursive=False)
-        if wheels:
-            archive.add(wheels, "images/wheels")
-    file.seek(0)
-    return file
+    with tempfile.TemporaryFile() as file:
+        # Docker tells a tar from a Dockerfile by its first block, which PAX would fill with a long header.
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
+            for path in files:
+                archive.add(path, str(path.relative_to(CHECKOUT)))
+            for name in SOURCES:
+                if (CHECKOUT / name).is_dir():  # also when nothing is in it
+                    archive.add(CHECKOUT / name, name, recursive=False)
+            if wheels:
+                archive.add(wheels, "images/wheels")
+        file.seek(0)
+        yield file
 
 
 def _wheels() -> Path:
@@ -162,7 +202,8 @@ def _download_wheels(folder: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
     fitting = [f"--python-version={PYTHON}", "--only-binary=:all:", f"--dest={folder}"]
     run([*pip, *fitting, "--require-hashes", "--no-deps", "--requirement", LOCK])
-    pins = re.findall(r"^[\w.-]+==[^\\\n]+", (CHECKOUT / "requirements-dev.lock").read_text(), re.MULTILINE)  # with their markers, without hashes
+    locked = (CHECKOUT / "requirements-dev.lock").read_text()
+    pins = re.findall(r"^[\w.-]+==[^\\\n]+", locked, re.MULTILINE)  # with their markers, without hashes
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(pins))
     run([*pip, *fitting, f"--constraint={constraints}", "hatchling", *EXTRA])

@@ -82,7 +82,16 @@ def boot(wanted: Slot | None = None) -> Slot:
     """Start the machine, on the first free slot or on the one `wanted`."""
     for folder in (NODE / "kubelet", Path("/var/lib/kubelet")):
         folder.mkdir(parents=True, exist_ok=True)
-    namespaces = ["--net", "--pid", "--mount", "--mount-proc", "--propagation", "slave", "--fork", "--kill-child"]
+    namespaces = [
+        "--net",
+        "--pid",
+        "--mount",
+        "--mount-proc",
+        "--propagation",
+        "slave",
+        "--fork",
+        "--kill-child",
+    ]
     init = processes.start(INIT, ["unshare", *namespaces, pause()], child=True)
     for slot in [wanted] if wanted else map(Slot, range(SLOTS)):
         if _connected(slot, init.pid):
@@ -147,7 +156,10 @@ def _make_cgroups(slot: Slot) -> None:
             wanted = " ".join(f"+{name}" for name in (hierarchy / "cgroup.controllers").read_text().split())
             with suppress(OSError):  # processes in the root of a container's own cgroup namespace
                 (hierarchy / "cgroup.subtree_control").write_text(wanted)
-        for setting in ("cpuset.cpus", "cpuset.mems"):  # of version 1: empty until set, and nothing runs in it
+        for setting in (
+            "cpuset.cpus",
+            "cpuset.mems",
+        ):  # of version 1: empty until set, and nothing runs in it
             if (hierarchy / setting).exists():
                 (folder / setting).write_text((hierarchy / setting).read_text())
 

@@ -1,6 +1,6 @@
-"""Processes that outlive the one that started them, and are ended only if they are still the ones that were started.
+"""Processes that outlive the one that started them, and are ended only if they are still those that were started.
 
-Each has a file that says its pid, when the kernel started it, and its command. A pid alone may be somebody else's by now.
+Each has a file that says its pid, when the kernel started it, and its command: a pid alone may be another's by now.
 """
 
 from __future__ import annotations
@@ -49,6 +49,16 @@ class Process:
         """Seconds since it was started."""
         ticks = int(self.started.rpartition(":")[2])
         return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+
+    def send(self, what: signal.Signals) -> None:
+        """Send it a signal, unless it is gone."""
+        with suppress(ProcessLookupError):
+            handle = os.pidfd_open(self.pid)
+            try:
+                if self.alive:
+                    signal.pidfd_send_signal(handle, what)
+            finally:
+                os.close(handle)
 
     def end(self, how: signal.Signals = signal.SIGTERM, patience: float = 10) -> None:
         """Send it the signal and wait until it is gone; kill it when `patience` (seconds) is at an end."""
@@ -108,6 +118,13 @@ def find(name: str) -> Process | None:
         return None
     process = Process(record["name"], record["pid"], record["started"], tuple(record["command"]))
     return process if process.alive else None
+
+
+def forget_ended() -> None:
+    """Remove the records of processes that have ended."""
+    for record in RECORDS.glob("*.json"):
+        if not find(record.stem):
+            record.unlink()
 
 
 def start(name: str, command: Sequence[str | Path], *, child: bool = False) -> Process:
