@@ -16,6 +16,9 @@ from headwater_operator.builders.values import element
 ITEMS_PER_CONFIG = 1000
 """Every pod of a Job writes out all items of its ConfigMap: 20 pods took 6 s with 20, 7 s with 1,000."""
 
+MOST_ITEMS_PER_CONFIG = 10_000
+"""Where few pods run at once: 20 pods took 15 s with so many."""
+
 ROOM = CONFIG_LIMIT - 64 * 1024
 """Bytes of items in one ConfigMap; the rest is for keys and indices."""
 

@@ -19,6 +19,7 @@ from headwater_operator.builders.documents import body_of, node_of
 from headwater_operator.builders.inputs import BuildSettings, MapStep, RunContext
 from headwater_operator.builders.items import (
     ITEMS_PER_CONFIG,
+    MOST_ITEMS_PER_CONFIG,
     config_volume,
     index_volume,
     is_own_index,
@@ -115,8 +116,8 @@ def chunks(context: RunContext, settings: BuildSettings, step: MapStep) -> list[
     """The Jobs of a wave: one where its items fit, else as few as can be.
 
     A Job of Python units takes 100,000 pods; a Job of containers about 1,000 items, which lie in a ConfigMap
-    that every pod writes out, and 100,000 where an item is just its index. Each chunk has the parallelism of
-    the whole wave: run them one after the other.
+    that every pod writes out, and 100,000 where an item is just its index. All of them may run at once: the
+    parallelism of the wave is shared out. Where it is less than the number of Jobs each still runs one pod.
 
     >>> from headwater_operator.builders.inputs import Store
     >>> spec = {"blocks": [{"name": "main", "nodes": [{"name": "m", "map": {"task": "m:f"}}]}]}
@@ -126,11 +127,26 @@ def chunks(context: RunContext, settings: BuildSettings, step: MapStep) -> list[
     ['0-199999', '200000-249999']
     """
     if _is_container(context, step) and not _is_index(step):
-        texts = item_texts(step, IntervalSet.parse(step.items))
-        cut = list(packed(texts, ITEMS_PER_CONFIG))
+        indices = IntervalSet.parse(step.items)
+        cut = list(packed(item_texts(step, indices), _items_per_config(len(indices), step.parallelism)))
     else:
         cut = list(_by_count(step.items, COMPLETIONS_LIMIT * step.per_pod))
-    return [replace(step, items=items, chunk=number) for number, items in enumerate(cut)]
+    return [
+        replace(step, items=items, chunk=number, parallelism=_shared(step.parallelism, len(cut), number))
+        for number, items in enumerate(cut)
+    ]
+
+
+def _items_per_config(total: int, parallelism: int | None) -> int:
+    """Few pods at once cannot be shared out among many Jobs, and do not mind a larger ConfigMap."""
+    wanted = -(-total // (parallelism or total or 1))
+    return min(max(ITEMS_PER_CONFIG, wanted), MOST_ITEMS_PER_CONFIG)
+
+
+def _shared(parallelism: int | None, jobs: int, number: int) -> int | None:
+    if parallelism is None:
+        return None
+    return max(1, parallelism // jobs + (number < parallelism % jobs))
 
 
 def _is_index(step: MapStep) -> bool:
