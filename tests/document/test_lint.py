@@ -2,210 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
 import yaml
-from headwater.document import dump_yaml, lint, load, validate
+from headwater.document import Problem, dump_yaml, lint, load, problems_of, told, validate
 from headwater.errors import DocumentError
 
-GOOD: dict[str, Any] = {
-    "apiVersion": "headwater.dev/v1alpha1",
-    "kind": "Workflow",
-    "metadata": {"name": "reduce"},
-    "spec": {
-        "entrypoint": "main",
-        "arguments": {"multiplier": 3},
-        "blocks": [
-            {
-                "name": "main",
-                "inputs": {"multiplier": {"type": "int", "default": 1}},
-                "nodes": [
-                    {"name": "gen", "task": "tuto.tasks:GenData", "outputs": {"raw": {"type": "list"}}},
-                    {
-                        "name": "process",
-                        "map": {"call": {"block": "one"}, "over": {"raw": {"from": "gen.raw"}}},
-                        "inputs": {"multiplier": {"from": "inputs.multiplier"}},
-                    },
-                    {
-                        "name": "show",
-                        "container": {"image": "debian", "command": ["echo", "$(INPUT_X)"]},
-                        "inputs": {"x": {"from": "process.y"}},
-                        "outputs": {"shown": {"type": "str"}},
-                    },
-                    {"name": "big", "condition": {"input": {"from": "show.shown"}, "operator": "exists"}},
-                    {"name": "left", "task": "m:f", "branch": {"of": "big", "when": True}, "inputs": {}},
-                    {"name": "right", "task": "m:f", "branch": {"of": "big", "when": False}, "inputs": {}},
-                    {"name": "both", "merge": {}, "dependsOn": ["left", "right"]},
-                ],
-            },
-            {
-                "name": "one",
-                "inputs": {"raw": {}, "multiplier": {"type": "int"}},
-                "outputs": {"y": {"from": "compute.y"}},
-                "nodes": [{"name": "compute", "task": "tuto.tasks:Compute"}],
-            },
-        ],
-    },
-}
-
-MAIN = "spec.blocks[0]"
-GEN, PROCESS, SHOW = (f"{MAIN}.nodes[{index}]" for index in range(3))
-
-
-def changed(path: str, value: Any) -> dict[str, Any]:
-    """The good document with one thing put, or taken away (`...`)."""
-    document = copy.deepcopy(GOOD)
-    at: Any = document
-    parts = [
-        int(part) if part.isdigit() else part for part in path.replace("]", "").replace("[", ".").split(".")
-    ]
-    for part in parts[:-1]:
-        at = at[part] if isinstance(part, int) else at.setdefault(part, {})
-    if value is ...:
-        del at[parts[-1]]
-    elif isinstance(parts[-1], int) and parts[-1] == len(at):
-        at.append(value)
-    else:
-        at[parts[-1]] = value
-    return document
-
-
-BROKEN: list[tuple[str, Any, str, str]] = [
-    # where, what, path of the problem, words of it
-    ("apiVersion", "v1", "apiVersion", "must be 'headwater.dev/v1alpha1'"),
-    ("apiVersion", ..., "apiVersion", "is missing"),
-    ("kind", "Wrokflow", "kind", "must be 'Workflow'"),
-    ("spec", ..., "spec", "is missing"),
-    ("spec", [], "spec", "must be an object"),
-    ("spec.bloks", [], "spec.bloks", "unknown field 'bloks'. Did you mean 'blocks'?"),
-    ("spec.blocks", [], "spec.blocks", "is empty"),
-    ("spec.blocks", ..., "spec", "give `blocks` or `template`"),
-    ("spec.template", {"name": "t"}, "spec", "give `blocks` or `template`"),
-    ("spec.entrypoint", "mian", "spec.entrypoint", "no block 'mian'. Did you mean 'main'?"),
-    ("spec.entrypoint", ..., "spec.entrypoint", "several blocks. Name one: 'main', 'one'"),
-    ("spec.arguments", {"multiplyer": 3}, "spec.arguments.multiplyer", "Did you mean 'multiplier'?"),
-    ("spec.arguments", {"multiplier": "x"}, "spec.arguments.multiplier", "must be int; got str"),
-    ("spec.arguments", {"multiplier": True}, "spec.arguments.multiplier", "must be int; got bool"),
-    ("spec.parallelism", 0, "spec.parallelism", "at least 1; got 0"),
-    ("spec.parallelism", "many", "spec.parallelism", "must be a number; got a string 'many'"),
-    ("spec.parallelism", 1.5, "spec.parallelism", "number"),
-    ("spec.failFast", "true", "spec.failFast", "must be true or false; got a string"),
-    ("spec.timeout", "2 hours", "spec.timeout", "duration such as"),
-    ("spec.timeout", 90, "spec.timeout", "duration such as"),
-    ("spec.onExit", "notify", "spec.onExit", "there is no block 'notify'"),
-    ("spec.terminate", "Kill", "spec.terminate", "'Stop'"),
-    ("spec.synchronization", {}, "spec.synchronization", "`mutex` or `semaphore`"),
-    (
-        "spec.synchronization",
-        {"semaphore": {"name": "gpu", "limit": 0}},
-        "spec.synchronization.semaphore.limit",
-        "1",
-    ),
-    ("spec.parameters", {"compute": 3}, "spec.parameters.compute", "must be an object"),
-    ("spec.defaults", {"retries": 3}, "spec.defaults.retries", "unknown field 'retries'"),
-    ("spec.blocks[1].name", "main", "spec.blocks[1].name", "'main' is taken by spec.blocks[0]"),
-    (f"{MAIN}.nodes", [], f"{MAIN}.nodes", "is empty"),
-    (f"{MAIN}.nodez", [], f"{MAIN}.nodez", "Did you mean 'nodes'?"),
-    (f"{MAIN}.placement", "pod", f"{MAIN}.placement", "'unit'"),
-    (f"{MAIN}.inputs.multiplier.default", "x", f"{MAIN}.inputs.multiplier.default", "must be int; got str"),
-    (f"{MAIN}.outputs", {"r": {"from": "nobody.x"}}, f"{MAIN}.outputs.r.from", "no node 'nobody'"),
-    (f"{GEN}.name", "gen data", f"{GEN}.name", "is not a name"),
-    (f"{GEN}.name", True, f"{GEN}.name", "must be a name"),
-    (f"{GEN}.name", "x" * 64, f"{GEN}.name", "at most 63"),
-    (f"{GEN}.name", "show", f"{SHOW}.name", "'show' is taken by"),
-    (f"{GEN}.task", ..., GEN, "'gen' has no kind"),
-    (f"{GEN}.merge", {}, GEN, "has `task` and `merge`"),
-    (f"{GEN}.task", "tasks.py", f"{GEN}.task", '"module:name"'),
-    (f"{GEN}.taks", "m:f", f"{GEN}.taks", "Did you mean 'task'?"),
-    (f"{GEN}.timeout", "soon", f"{GEN}.timeout", "duration"),
-    (f"{GEN}.cache", "on", f"{GEN}.cache", "'off'"),
-    (f"{GEN}.executor", "lsf", f"{GEN}.executor", "'slurm'"),
-    (f"{GEN}.retry", {"limit": -1}, f"{GEN}.retry.limit", "at least 0"),
-    (f"{GEN}.retry", {"classes": ["OOM"]}, f"{GEN}.retry.classes[0]", "'Oom'"),
-    (f"{GEN}.retry", {"backoff": {"factor": 0.5}}, f"{GEN}.retry.backoff.factor", "at least 1"),
-    (f"{GEN}.retry", {"backoff": {"inital": "1s"}}, f"{GEN}.retry.backoff.inital", "Did you mean 'initial'?"),
-    (f"{GEN}.inputs", {"x": 3}, f"{GEN}.inputs.x", "must be an object"),
-    (f"{GEN}.inputs", {"x": {}}, f"{GEN}.inputs.x", "give one of `from`, `value`"),
-    (f"{GEN}.inputs", {"x": {"from": "a.b", "value": 1}}, f"{GEN}.inputs.x", "give one of `from`, `value`"),
-    (f"{GEN}.inputs", {"x": {"from": "show"}}, f"{GEN}.inputs.x.from", "NODE.OUTPUT"),
-    (f"{GEN}.inputs", {"x": {"from": "shwo.y"}}, f"{GEN}.inputs.x.from", "Did you mean 'show'?"),
-    (
-        f"{GEN}.inputs",
-        {"x": {"from": "inputs.multiplyer"}},
-        f"{GEN}.inputs.x.from",
-        "Did you mean 'multiplier'?",
-    ),
-    (f"{GEN}.inputs", {"x": {"from": "run.state"}}, f"{GEN}.inputs.x.from", "a run has no 'state'"),
-    (f"{GEN}.inputs", {"x": {"from": "gen.raw"}}, f"{GEN}.inputs.x.from", "reads its own output"),
-    (f"{GEN}.inputs", {"x": {"from": "show.shwn"}}, f"{GEN}.inputs.x.from", "declares no output 'shwn'"),
-    (f"{GEN}.inputs", {"x": {"from": "process.z"}}, f"{GEN}.inputs.x.from", "no output 'z'"),
-    (f"{GEN}.inputs", {"x": {"from": "process.y"}}, GEN, "wait for each other: gen -> process -> gen"),
-    (f"{GEN}.dependsOn", ["nobody"], f"{GEN}.dependsOn[0]", "no node 'nobody'"),
-    (f"{GEN}.dependsOn", [{"node": "show", "outcome": "ok"}], f"{GEN}.dependsOn[0].outcome", "'failed'"),
-    (f"{GEN}.dependsOn", "show", f"{GEN}.dependsOn", "must be a list"),
-    (f"{GEN}.branch", {"of": "show", "when": True}, f"{GEN}.branch.of", "not a condition"),
-    (f"{GEN}.branch", {"of": "big", "when": "yes"}, f"{GEN}.branch.when", "must be true or false"),
-    (f"{GEN}.artifacts", {"a": {"path": "/x"}}, GEN, "`artifacts` are for container nodes"),
-    (f"{PROCESS}.map.over", {}, f"{PROCESS}.map.over", "is empty"),
-    (f"{PROCESS}.map.over.raw", {"value": 7}, f"{PROCESS}.map.over.raw.value", "must be a list"),
-    (f"{PROCESS}.map.over.raw", {"range": -1}, f"{PROCESS}.map.over.raw.range", "at least 0"),
-    (f"{PROCESS}.map.tolerate", "101%", f"{PROCESS}.map.tolerate", "at most 100%"),
-    (f"{PROCESS}.map.tolerate", -1, f"{PROCESS}.map.tolerate", "how many items may fail"),
-    (f"{PROCESS}.map.tolerate", "some", f"{PROCESS}.map.tolerate", "how many items may fail"),
-    (f"{PROCESS}.map.collect", "list", f"{PROCESS}.map.collect", "'flat'"),
-    (f"{PROCESS}.map.call", {"block": "on"}, f"{PROCESS}.map.call.block", "Did you mean 'one'?"),
-    (f"{PROCESS}.map.call", {}, f"{PROCESS}.map.call", "`block` or `template`"),
-    (f"{PROCESS}.map.call", ..., f"{PROCESS}.map", "give one of `task`, `container` or `call`"),
-    (f"{PROCESS}.map.itemsPerPod", 0, f"{PROCESS}.map.itemsPerPod", "at least 1"),
-    (f"{PROCESS}.inputs", {}, f"{PROCESS}.map.call", "input 'multiplier' of block 'one' is not given"),
-    (f"{PROCESS}.inputs.colour", {"value": 1}, f"{PROCESS}.map.call", "has no input 'colour'"),
-    (f"{PROCESS}.inputs.raw", {"value": 1}, f"{PROCESS}.inputs.raw", "mapped over too"),
-    (f"{SHOW}.container.image", ..., f"{SHOW}.container.image", "is missing"),
-    (f"{SHOW}.container.command", "echo", f"{SHOW}.container.command", "must be a list"),
-    (f"{SHOW}.when", {"input": {"from": "gone.x"}}, f"{SHOW}.when.input.from", "no node 'gone'"),
-    (f"{MAIN}.nodes[6].dependsOn", ..., f"{MAIN}.nodes[6]", "merge 'both' needs `dependsOn`"),
-    (f"{MAIN}.nodes[7]", {"name": "l", "loop": {"block": "one"}}, f"{MAIN}.nodes[7].loop", "one of the two"),
-    (
-        f"{MAIN}.nodes[7]",
-        {"name": "l", "loop": {"block": "none", "iterations": 1}},
-        f"{MAIN}.nodes[7].loop.block",
-        "none",
-    ),
-    (
-        f"{MAIN}.nodes[7]",
-        {"name": "l", "iterate": {"block": "one"}},
-        f"{MAIN}.nodes[7].iterate.maxIterations",
-        "missing",
-    ),
-    (
-        f"{MAIN}.nodes[7]",
-        {"name": "r", "race": {"blocks": ["one"]}},
-        f"{MAIN}.nodes[7].race.blocks",
-        "at least 2",
-    ),
-    (f"{MAIN}.nodes[7]", {"name": "s", "suspend": {}}, f"{MAIN}.nodes[7].suspend", "one of the two"),
-    (f"{MAIN}.nodes[7]", {"name": "c", "condition": {}}, f"{MAIN}.nodes[7].condition", "give `task`"),
-    (
-        f"{MAIN}.nodes[7]",
-        {"name": "z", "map": {"task": "m:f", "over": {"a": {"value": [1]}, "b": {"value": [1, 2]}}}},
-        f"{MAIN}.nodes[7].map",
-        "one length: 'a' has 1, 'b' has 2",
-    ),
-    (
-        f"{MAIN}.nodes[7]",
-        {"name": "z", "map": {"container": {"image": "i"}, "over": {"a": {"range": 3}}, "itemsPerPod": 2}},
-        f"{MAIN}.nodes[7].map",
-        "not a container",
-    ),
-    (
-        "spec.blocks[1].nodes[1]",
-        {"name": "again", "call": {"block": "main"}},
-        "spec.blocks[0]",
-        "run each other without end: main -> one -> main",
-    ),
-]
+from tests.document.broken import BROKEN, BROKEN_RESOURCES, GEN, GOOD, changed, cron, huge, resource
 
 
 def test_the_good_document_is_good() -> None:
@@ -223,7 +27,99 @@ def test_a_broken_document_is_refused(where: str, what: Any, path: str, words: s
 
 
 def test_there_are_enough_of_them() -> None:
-    assert len(BROKEN) >= 60
+    assert len(BROKEN) + len(BROKEN_RESOURCES) >= 170
+
+
+@pytest.mark.parametrize(("document", "path", "words"), BROKEN_RESOURCES)
+def test_a_broken_resource_of_any_kind_is_refused(document: dict[str, Any], path: str, words: str) -> None:
+    for problems in (lint(dump_yaml(document)), problems_of(document)):
+        said = " | ".join(f"{each.message}. {each.fix}" for each in problems if each.path == path)
+        assert words in said, problems
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        resource("WorkflowTemplate", **GOOD["spec"] | {"arguments": ...}),
+        cron(timeZone="Europe/Berlin", concurrencyPolicy="Forbid", suspend=True, schedules=["@daily"]),
+        resource("SlurmCluster", transport="rest", endpoint="http://slurm:6820", secretRef={"name": "jwt"}),
+    ],
+    ids=lambda each: each["kind"],
+)
+def test_the_other_kinds_can_be_linted(document: dict[str, Any]) -> None:
+    document["spec"] = {key: value for key, value in document["spec"].items() if value is not ...}
+    assert lint(dump_yaml(document)) == []
+    assert problems_of(document) == []
+
+
+def test_the_operator_refuses_what_lint_refuses() -> None:
+    for where, what, path, words in BROKEN:
+        if path.startswith("metadata"):
+            continue  # the API server refuses it itself
+        said = " | ".join(
+            f"{each.message}. {each.fix}" for each in problems_of(changed(where, what)) if each.path == path
+        )
+        assert words in said, (where, what)
+
+
+def test_what_the_operator_reads_holds_more_than_a_file() -> None:
+    stored = {
+        **GOOD,
+        "metadata": {"name": "x", "managedFields": [{"manager": "kubectl"}], "uid": "1", "finalizers": []},
+        "status": {"phase": "Running", "of a newer operator": 1},
+    }
+    assert problems_of(stored) == []
+
+
+def test_an_argument_that_is_missing_is_told_before_a_run_on_a_cluster() -> None:
+    document = changed("spec.blocks[0].inputs.multiplier", {"type": "int"})
+    del document["spec"]["arguments"]
+    assert lint(dump_yaml(document)) == []
+    (problem,) = problems_of(document)
+    assert problem.path == "spec.arguments"
+    assert "input 'multiplier' of block 'main' is not given" in problem.message
+
+
+def test_an_operator_can_allow_what_reaches_the_machine() -> None:
+    host = {"spec": {"hostNetwork": True, "volumes": [{"name": "v", "hostPath": {"path": "/data"}}]}}
+    document = changed(f"{GEN}.podTemplate", host)
+    assert len(problems_of(document)) == 2
+    assert problems_of(document, allow_host=True) == []
+
+
+def test_the_operator_survives_any_depth() -> None:
+    deep: Any = 1
+    for _ in range(100_000):
+        deep = [deep]
+    document = changed(f"{GEN}.inputs", {"x": {"value": deep}})
+    assert problems_of(document) in (
+        [],
+        [Problem("spec", "is nested too deeply", "Hand over large data as artifacts.")],
+    )
+
+
+def test_huge_documents_are_refused_at_once() -> None:
+    (problem,) = lint("# " + "x" * 10_000_000)
+    assert "10.0 MB; Kubernetes stores at most 1.5 MB" in problem.message
+    (problem,) = lint(dump_yaml(huge(1.6)))
+    assert "stores at most 1.5 MB" in problem.message
+
+
+def test_an_unquoted_off_is_understood_where_it_is_a_word_of_ours() -> None:
+    text = dump_yaml(changed(f"{GEN}.cache", "off")).replace("'off'", "off")
+    assert lint(text) == []
+    assert problems_of(changed(f"{GEN}.cache", False)) == []
+
+
+def test_names_that_became_booleans_are_explained() -> None:
+    (problem,) = problems_of(changed("spec.arguments", {"true": 3}))
+    assert "Quote it" in problem.fix
+
+
+def test_the_first_of_several_problems_is_told_in_a_status() -> None:
+    document = changed("spec.parallelism", 0)
+    document["spec"]["timeout"] = "soon"
+    assert told(problems_of(document)).endswith("(and 1 more: `flowctl lint` lists all)")
 
 
 def test_all_problems_are_told_at_once() -> None:
