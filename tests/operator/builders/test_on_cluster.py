@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import zipfile
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,7 +78,7 @@ def results(api: Api, namespace: str) -> dict[int, Any]:
     for index, pod in pods(api, namespace).items():
         came = outcome(pod)
         assert came is not None
-        outputs = container_outputs(came.message, {}) if came.succeeded else came.failure
+        outputs = container_outputs(came.message, {"item": {}}) if came.succeeded else came.failure
         found[index] = (
             {name: each["json"] for name, each in outputs.items()} if isinstance(outputs, dict) else outputs
         )
@@ -162,14 +166,37 @@ def test_artifacts_of_a_container_are_found_by_python_and_by_containers(
     assert (came.message, came.failure) == ('{"found":42}', None)
 
 
-def test_a_python_task_has_all_that_it_needs(cluster: Cluster, namespace: str) -> None:
-    context = run(namespace, {"name": "root", "task": "math:isqrt", "outputs": {"result": {}}})
+TASKS = """
+import json, os
+from headwater import task
+
+@task
+def root(n: int) -> {"root": int, "user": int, "writes": bool}:
+    open("/tmp/x", "w").close()
+    return {"root": int(n ** 0.5), "user": os.getuid(), "writes": os.access("/", os.W_OK)}
+"""
+
+
+def bundle(namespace: str) -> dict[str, Any]:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("tasks.py", TASKS)
+    return {
+        "kind": "ConfigMap", "metadata": {"name": "code-1", "namespace": namespace, "ownerReferences": []},
+        "immutable": True, "binaryData": {"bundle.zip": base64.b64encode(content.getvalue()).decode()},
+    }  # fmt: skip
+
+
+def test_a_python_task_has_all_that_it_needs_and_no_more(cluster: Cluster, namespace: str) -> None:
+    node = {"name": "root", "task": "tasks:root", "outputs": {"root": {}, "user": {}, "writes": {}}}
+    context = run(namespace, node)
+    context = replace(context, spec={**context.spec, "code": {"configMap": "code-1"}})
     made = UnitStep("root", 1, "main", "root", "task", inputs={"n": {"json": 144}})
     objects = unit_objects(context, BuildSettings(RUNTIME_IMAGE, Store.parse("none")), made)
-    create(cluster.api, objects)
+    create(cluster.api, (bundle(namespace), *objects))
     came = outcome(ended(cluster.api, objects))
     assert came is not None
     assert came.failure is None
     report = report_in(came.message)
     assert report is not None
-    assert report.outputs == {"result": {"json": 12}}
+    assert report.outputs == {"root": {"json": 12}, "user": {"json": 1000}, "writes": {"json": False}}
