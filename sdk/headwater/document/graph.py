@@ -135,14 +135,19 @@ def _map_bodies_that_are_units(blocks: Sequence[Spec]) -> set[str]:
             kind = node.get("map") or node
             if "suspend" in node or "container" in kind:
                 return False
-            if not all(suits(inner, seen | {name}) for inner in _called(node)):
+            if not all(suits(inner, seen | {name}) for inner in blocks_called(node)):
                 return False
         return True
 
     return {name for name in bodies if suits(name)}
 
 
-def _called(node: Spec) -> list[str]:
+def blocks_called(node: Spec) -> list[str]:
+    """The names of the blocks that a node of a document calls itself.
+
+    >>> blocks_called({"name": "a", "race": {"blocks": ["b", "c"]}})
+    ['b', 'c']
+    """
     found = []
     for kind in (node, node.get("map") or {}):
         found += [

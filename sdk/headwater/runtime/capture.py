@@ -12,8 +12,10 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Where = tuple[str, int, int | None]
 

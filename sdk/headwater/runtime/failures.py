@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import traceback
-from pathlib import Path
 
 from headwater.engine.events import Failure
 from headwater.engine.graph import ErrorClass
 from headwater.errors import DefinitionError, DocumentError, HeadwaterError, TaskTimeout
 
 # A person looks for the frames of their own code.
-_NOT_THEIRS = (str(Path(__file__).parents[1]) + os.sep, "<frozen importlib")
+_NOT_THEIRS = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep, "<frozen importlib")
 
 _CLASSES: dict[type[BaseException], ErrorClass] = {
     DefinitionError: ErrorClass.INVALID,

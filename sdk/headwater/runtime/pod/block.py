@@ -11,7 +11,7 @@ from headwater.document.unit import UnitReport
 from headwater.engine import Engine, Phase
 from headwater.engine.composite import every_end_skipped
 from headwater.engine.events import Failure
-from headwater.engine.graph import Block, Call, ErrorClass, Graph, Task
+from headwater.engine.graph import Block, ErrorClass, Graph, Task
 from headwater.errors import DocumentError, StoreError, TaskTimeout
 from headwater.runtime.code import Code
 from headwater.runtime.driver import Driver
@@ -26,6 +26,7 @@ from headwater.runtime.pod.work import Work
 def run(work: Work) -> UnitReport:
     """Run the block, or find its outputs in the cache; the report says how each of its tasks ended."""
     code = work.code()
+    work.match(code, _block_of(work))
     unit = _Unit(work, code)
     cache = work.cache if unit.caches else None
     if cache is None or not unit.cached_as_a_whole:
@@ -52,16 +53,7 @@ class _Unit:
     def _inner(self) -> Graph:
         graph = self.work.graph
         policy = replace(graph.policy, on_exit=None, timeout=self._timeout, parallelism=None)
-        return replace(graph, entrypoint=self._block_name(), policy=policy)
-
-    def _block_name(self) -> str:
-        spec = self.work.spec
-        if not spec.node:
-            return spec.block
-        kind = self.work.node.kind
-        if not isinstance(kind, Call):
-            raise DocumentError(f"{spec.path!r} is no block, and cannot be run as one")
-        return kind.block
+        return replace(graph, entrypoint=_block_of(self.work), policy=policy)
 
     @property
     def _timeout(self) -> float | None:
@@ -127,6 +119,15 @@ class _Unit:
         if not where.startswith(self.prefix):  # the engine inside said it, and it knows only the block
             where = self.prefix + where
         return as_data(replace(failure, node=where))
+
+
+def _block_of(work: Work) -> str:
+    if not work.spec.node:
+        return work.spec.block
+    called = (work.written.get("call") or {}).get("block")
+    if called is None:
+        raise DocumentError(f"{work.spec.path!r} calls no block, and cannot be run as one")
+    return str(called)
 
 
 def _is_single(block: Block) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from headwater.errors import HeadwaterError, TaskFailed
+from headwater.errors import TaskFailed
 from headwater.runtime.failures import failure_of
+from headwater.runtime.pod import surroundings
+from headwater.runtime.pod.texts import clean, cut
 
 if TYPE_CHECKING:
     from headwater.engine.events import Failure
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 Described = dict[str, Any]
 
 PICKLE_LIMIT = 1200
+_MESSAGE, _TRACEBACK = 4000, 8000
 
 
 def described(error: BaseException, path: str) -> Described:
@@ -29,12 +32,12 @@ def as_data(failure: Failure) -> Described:
     """A failure as plain data; its exception goes with it where it is small and can be pickled."""
     found: Described = {
         "type": clean(failure.type),
-        "message": clean(failure.message),
+        "message": cut(clean(failure.message), _MESSAGE),
         "class": str(failure.error_class),
         "node": clean(failure.node),
     }
     if failure.traceback:
-        found["traceback"] = clean(failure.traceback)
+        found["traceback"] = cut(clean(failure.traceback), _TRACEBACK, end=True)
     if isinstance(failure.exception, BaseException):
         pickled = _pickled(failure.exception)
         if pickled:
@@ -60,15 +63,6 @@ def exception_of(failure: Mapping[str, Any]) -> BaseException:
     return TaskFailed(f"{failure.get('type', 'Error')}: {failure.get('message', '')}")
 
 
-def clean(text: str) -> str:
-    """A text that can be encoded: halves of surrogate pairs become question marks.
-
-    >>> clean("ok \\ud800")
-    'ok ?'
-    """
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
 def _pickled(error: BaseException) -> str:
     import base64
     import pickle
@@ -76,8 +70,8 @@ def _pickled(error: BaseException) -> str:
     from headwater.errors import StoreError
     from headwater.values import pickles
 
-    if isinstance(error, HeadwaterError) and type(error).__module__ == "headwater.runtime.unit":
-        return ""
+    if surroundings.has_secrets():
+        return ""  # it may hold one
     try:
         content = b"".join(pickles.dump(error))
         if len(content) > PICKLE_LIMIT or not isinstance(pickle.loads(content), BaseException):

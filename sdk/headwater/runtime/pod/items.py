@@ -53,11 +53,14 @@ class _Items:
     """The items of the map, each run when it is asked for."""
 
     def __init__(self, work: Work) -> None:
+        code = work.code()
+        called = (work.written["map"].get("call") or {}).get("block")
+        if called is not None:
+            work.match(code, called)
         spec, node = work.spec, work.node
         assert isinstance(node.kind, Map)
         self.work = work
         self.mapped = node.kind
-        code = work.code()
         if isinstance(self.mapped.body, Task):
             work.resolved(code, self.mapped.body.ref)
         self._sequences: Sequence[Any] = [work.values.sequence(value) for value in spec.over.values()]

@@ -6,7 +6,6 @@ of store.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -34,7 +33,7 @@ class Journal:
         self.is_open = bool(values.url)
         self._values = values
         self._folder = unit_folder(run, path)
-        if self.is_open:
+        if values.may_have(self._folder):
             self._read()
 
     def node_ended(self, state: NodeState, record: TaskRecord) -> None:
@@ -76,8 +75,10 @@ class Journal:
             # Inside a unit a value need not be able to travel; then what made it runs again.
             logger.warning("%s would be run again after an interruption: %s", path, error.message)
             return
+        from hashlib import sha256
+
         entry.update(encoded if kind == _NODE else {"items": encoded})
-        self._put(f"{kind}{hashlib.sha256(path.encode()).hexdigest()[:16]}.json", entry)
+        self._put(f"{kind}{sha256(path.encode()).hexdigest()[:16]}.json", entry)
 
     def _put(self, name: str, entry: Mapping[str, Any]) -> None:
         try:

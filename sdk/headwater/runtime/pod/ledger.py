@@ -9,11 +9,11 @@ from headwater.engine import ENDED, NodeState, Phase
 from headwater.engine.events import Event, ItemsSucceeded
 from headwater.engine.graph import Loop
 from headwater.runtime.inline import InlineExecutor
-from headwater.runtime.pod.failures import clean
 from headwater.runtime.pod.journal import Journal
+from headwater.runtime.pod.texts import clean, cut
 
 _FLUSH_SECONDS = 1.0
-_ERROR_LENGTH = 500
+_ERROR = 500
 
 
 class Ledger:
@@ -67,7 +67,7 @@ class Ledger:
         began, ended = state.started_at or 0.0, state.ended_at or 0.0
         failure, items = state.failure, state.items
         failed = failure is not None and state.phase is Phase.FAILED
-        error = clean(f"{failure.type}: {failure.message}")[:_ERROR_LENGTH] if failed and failure else ""
+        error = cut(clean(f"{failure.type}: {failure.message}"), _ERROR) if failed and failure else ""
         return TaskRecord(
             self._prefix + state.path,
             str(state.phase),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from headwater.runtime import capture
+from headwater.runtime.pod import surroundings
 
 
 class Lines:
@@ -17,22 +18,25 @@ class Lines:
     Text goes on at once, also half a line: what child processes print in between stays in its place.
     """
 
-    def __init__(self, through: IO[str]) -> None:
+    def __init__(self, through: IO[str], prefixes: bool = True) -> None:
         self._through = through
+        self._prefixes = prefixes
         self._at_start = True
         self._lock = threading.Lock()
 
     def write(self, text: str) -> int:
         """Pass text on, a prefix before each line that begins."""
-        where = capture.where()
+        length = len(text)
+        text = surroundings.scrubbed(text)
+        where = capture.where() if self._prefixes else None
         if where is None:
             self._through.write(text)
-            return len(text)
+            return length
         path, _, index = where
         prefix = f"{path} | " if index is None else f"{path}[{index}] | "
         with self._lock:
             self._through.write(self._prefixed(text, prefix))
-        return len(text)
+        return length
 
     def _prefixed(self, text: str, prefix: str) -> str:
         *whole, rest = text.split("\n")
@@ -72,12 +76,12 @@ class _Both:
 
 @contextmanager
 def prefixed_lines(wanted: bool) -> Iterator[None]:
-    """Where it is wanted, lines get their prefixes inside."""
-    if not wanted:
+    """Where it is wanted, lines get their prefixes inside; secrets are hidden in any case."""
+    if not wanted and not surroundings.has_secrets():
         yield
         return
     real = sys.stdout, sys.stderr
-    streams = [Lines(stream) for stream in real]
+    streams = [Lines(stream, wanted) for stream in real]
     sys.stdout, sys.stderr = streams  # they behave as streams do
     capture.on_leave(_Both(streams))
     try:

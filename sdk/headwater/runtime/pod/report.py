@@ -10,11 +10,10 @@ from functools import partial
 from typing import Any
 
 from headwater.document.unit import TaskRecord, UnitReport, write_report
+from headwater.runtime.pod.texts import cut
 
 PLACE = "/dev/termination-log"
 PLACE_VARIABLE = "HEADWATER_TERMINATION_LOG"
-
-_CUT = " … (cut: {left:,} of {whole:,} characters)"
 
 
 def write(report: UnitReport) -> None:
@@ -112,14 +111,12 @@ def _shortened(key: str, most: int, *, end: bool = False) -> Callable[[Mapping[s
         text = failure.get(key)
         if not isinstance(text, str) or len(text) <= most:
             return failure
-        said = _CUT.format(left=most, whole=len(text))
-        return {**failure, key: said.strip() + "\n" + text[-most:] if end else text[:most] + said}
+        return {**failure, key: cut(text, most, end=end)}
 
     return shorten
 
 
 _SHORTER = (
-    _shortened("message", 20_000),
     _without("pickle"),
     _shortened("traceback", 3000, end=True),
     _shortened("message", 3000),

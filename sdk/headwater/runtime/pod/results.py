@@ -39,7 +39,7 @@ class Results:
         self._file: IO[bytes] | None = None
         self._part = ""
         self._taken: dict[int, Entry] = {}
-        if values.url:
+        if values.may_have(os.path.dirname(place)):
             self._take_over()
 
     def __contains__(self, index: int) -> bool:

@@ -11,6 +11,7 @@ from headwater.errors import TaskTimeout
 from headwater.runtime import scope
 from headwater.runtime.code import Code
 from headwater.runtime.interrupts import TaskInterrupted, deadline
+from headwater.runtime.pod.lines import prefixed_lines
 from headwater.runtime.pod.outputs import fit
 from headwater.runtime.pod.report import fits
 from headwater.runtime.pod.work import Work
@@ -43,7 +44,7 @@ def reported(work: Work, outputs: Mapping[str, object] | Skipped, *, cached: int
 
 
 def _called(work: Work, code: Code, ref: str, inputs: Mapping[str, object]) -> Mapping[str, object] | Skipped:
-    with within(work.timeout), work.termination.task():
+    with prefixed_lines(False), within(work.timeout), work.termination.task():
         try:
             return code.run_task(ref, inputs)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,12 @@ class Values:
             self._store = ArtifactStore(self.url)
         return self._store
 
+    def may_have(self, place: str) -> bool:
+        """Whether it is worth it to open the store for what lies at a place below it."""
+        if not self.url or ("://" in self.url and not self.url.startswith("file://")):
+            return bool(self.url)
+        return os.path.exists(os.path.join(self.url.removeprefix("file://"), place))
+
     def decode(self, encoded: Encoded) -> object:
         """The object that an encoded value stands for.
 
@@ -80,6 +87,9 @@ class Values:
             return _Elements(self, encoded["list"])
         if "items" in encoded:
             return self._column(encoded)
+        if "item" in encoded and "list" in encoded["item"][0]:
+            whole, index = encoded["item"]
+            return self.sequence(whole["list"][index])
         return as_sequence(self.decode(encoded))
 
     def length(self, encoded: Encoded) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from headwater.document.unit import UnitSpec
 from headwater.errors import DefinitionError, DocumentError
 from headwater.runtime.code import Code, inline_objects
-from headwater.runtime.pod import bundle
+from headwater.runtime.pod import bundle, surroundings
 from headwater.runtime.pod.signals import Termination
 from headwater.runtime.pod.values import Values
 
@@ -63,6 +64,31 @@ class Work:
 
         return seconds(written)
 
+    def match(self, code: Code, name: str) -> None:
+        """Write out what a block, and those below it, leave to be matched by name. Before `graph` is asked for.
+
+        Raises:
+            DocumentError: a task's inputs cannot be matched, or its code cannot be loaded.
+        """
+        from headwater.document.graph import blocks_called
+
+        written = {block["name"]: block for block in self.spec.document["blocks"]}
+        below, pending = dict[str, None](), [name]
+        while pending:
+            block = pending.pop()
+            if block in written and block not in below:
+                below[block] = None
+                pending += [called for node in written[block]["nodes"] for called in blocks_called(node)]
+        from headwater.runtime.matching import is_matched, matched
+
+        if all(is_matched(written[block]) for block in below):
+            return
+        blocks = [
+            matched(block, index, code) if block["name"] in below else block
+            for index, block in enumerate(written.values())
+        ]
+        self.spec = replace(self.spec, document={**self.spec.document, "blocks": blocks})
+
     @cached_property
     def graph(self) -> Graph:
         """The engine's graph of the document."""
@@ -82,10 +108,7 @@ class Work:
         document = self.spec.document
         self.folder = bundle.settle(document.get("code") or {})
         parameters = document.get("parameters") or {}
-        if parameters:
-            from headwater.configuration import config
-
-            config.override({"parameters": parameters})
+        surroundings.settle(parameters)
         return Code(inline_objects(document, refs), parameters)
 
     def resolved(self, code: Code, ref: str) -> object:
