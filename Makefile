@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN_WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit lock clean bench slurm slurm-down
+.PHONY: help demo test lint types layers unit lock clean bench slurm slurm-down cluster cluster-down
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,11 +39,18 @@ types: $(VENV)/.installed-dev  ## Types, with mypy --strict
 layers: $(VENV)/.installed-dev  ## Which room may know which, with import-linter
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.installed-dev  ## All tests and doctests
+unit: $(VENV)/.installed-dev  ## All tests and doctests, on the test cluster where the machine can run one
+	$(BIN)/python -m tests.cluster up --if-possible
 	$(BIN)/python -m pytest -n $(RUN_WORKERS)
 
 bench: $(VENV)/.installed-dev  ## Measure beside peers (see benchmarks/README.md)
 	$(BIN)/python benchmarks/run.py
+
+cluster: $(VENV)/.installed-dev  ## Start the Kubernetes test cluster (root, or Docker and kind); see tests/cluster/README.md
+	$(BIN)/python -m tests.cluster up
+
+cluster-down: $(VENV)/.installed-dev  ## Stop it and remove all that it has made
+	$(BIN)/python -m tests.cluster down
 
 slurm: $(VENV)/.installed-dev  ## Start the Slurm test cluster (root); `. .slurm/env` in a shell that uses it
 	$(BIN)/python -m tests.slurm up
@@ -57,6 +64,8 @@ lock: $(BIN)/python  ## Write the hashed locks anew
 	  --extra build --extra examples --extra dev --extra docs pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	  --extra build --extra examples -c requirements-dev.lock pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --generate-hashes --no-header --no-annotate --python-version 3.11 --python-platform linux \
+	  -c requirements-dev.lock pyproject.toml -o images/requirements.lock
 
 clean:  ## Remove what make has made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -6,12 +6,13 @@ import os
 import sys
 
 from tests.cluster import build, cluster
+from tests.cluster.choice import Kind, choose, obstacle
 from tests.cluster.places import KUBECONFIG
-from tests.cluster.report import ClusterError
+from tests.cluster.report import ClusterError, say
 
 USAGE = """usage: python -m tests.cluster COMMAND
 
-  up             make the cluster run (builds what it needs, once)
+  up             make the cluster run (builds what it needs, once); --if-possible: where it cannot, only say why
   down           end it and remove its state
   status         what runs, and how much memory it takes
   images         import the images anew whose files have changed
@@ -21,10 +22,10 @@ USAGE = """usage: python -m tests.cluster COMMAND
 
 def main(arguments: list[str]) -> int:
     match arguments:
-        case ["up"]:
-            cluster.up()
+        case ["up"] | ["up", "--if-possible"]:
+            up(only_if_possible=len(arguments) == 2)
         case ["down"]:
-            cluster.down()
+            down()
         case ["status"]:
             return cluster.print_status()
         case ["images"]:
@@ -38,6 +39,31 @@ def main(arguments: list[str]) -> int:
             print(USAGE, file=sys.stderr)
             return 2
     return 0
+
+
+def up(*, only_if_possible: bool) -> None:
+    kind = choose()
+    if kind is Kind.GIVEN:
+        say(f"using the cluster of KUBECONFIG, {os.environ['KUBECONFIG']}")
+    elif kind is Kind.KIND:
+        from tests.cluster import kind as on_kind
+
+        on_kind.up()
+    elif reason := obstacle():
+        if not only_if_possible or os.environ.get("CI") == "true":
+            raise ClusterError(reason)
+        say(f"tests that need Kubernetes will be skipped: {reason}")
+    else:
+        cluster.up()
+
+
+def down() -> None:
+    if choose() is Kind.KIND:
+        from tests.cluster import kind as on_kind
+
+        on_kind.down()
+    else:
+        cluster.down()
 
 
 try:

@@ -75,8 +75,6 @@ def _build_kube(folder: Path) -> None:
     build: list[str | Path] = ["go", "build", "-trimpath"]
     run([*build, "-ldflags", flags, "-o", folder / "kube", "."], folder=module, environment=STATIC)
     run([*build, "-ldflags", "-s -w", "-o", folder / "pause", "./pause"], folder=module, environment=STATIC)
-    for name in ("kubectl", "etcd"):
-        (folder / name).symlink_to("kube")
 
 
 def pause() -> Path:

@@ -158,6 +158,10 @@ def _write_files(here: Slot) -> None:
             certificates.write_kubeconfig(kubeconfig(user, in_node=True), user, from_node)
         certificates.write_kubeconfig(KUBECONFIG, "admin", outside)
     node_files.write(here)
+    kubectl = STATE / "bin" / "kubectl"
+    kubectl.parent.mkdir(exist_ok=True)
+    kubectl.unlink(missing_ok=True)
+    kubectl.symlink_to(build.kube())
 
 
 def _ready(node: Json) -> bool:

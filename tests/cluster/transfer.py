@@ -7,13 +7,11 @@ layers where the daemon's overlay2 driver keeps them, and writes an OCI layout t
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import stat
 import tarfile
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -39,7 +37,7 @@ class Layout:
 
     def __init__(self, store: Path, file: IO[bytes], present: Mapping[str, Blob]) -> None:
         self._store = store
-        self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT)  # noqa: SIM115  # `close`
+        self._file = file
         self._manifests: list[dict[str, object]] = []
         self._written: set[str] = set()
         self.layers = dict(present)  # the daemon's name for a layer -> what it is in the node
@@ -61,9 +59,9 @@ class Layout:
         self._manifests.append({**self._json(manifest).descriptor(MANIFEST), "annotations": annotations})
 
     def close(self) -> None:
-        self._file("oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}).encode())
-        self._file("index.json", json.dumps({"schemaVersion": 2, "manifests": self._manifests}).encode())
-        self._tar.close()
+        self._add("oci-layout", {"imageLayoutVersion": "1.0.0"})
+        self._add("index.json", {"schemaVersion": 2, "manifests": self._manifests})
+        self._file.write(bytes(2 * tarfile.BLOCKSIZE))
 
     def _folders(self, differences: list[str]) -> list[Path]:
         """Where the daemon keeps each layer: its name is made from those of all layers below it."""
@@ -81,41 +79,49 @@ class Layout:
     def _layer(self, folder: Path) -> Blob:
         name = folder.parent.name
         if name not in self.layers:
-            with tempfile.TemporaryFile(dir=self._store.parent) as file:
-                pack(folder, file)
-                blob = _blob(file)
-                self._put(blob, file)
-            self.layers[name] = blob
+            self.layers[name] = self._put(lambda file: pack(folder, file))
         return self.layers[name]
 
     def _json(self, value: Mapping[str, Any]) -> Blob:
-        file = io.BytesIO(json.dumps(value).encode())
-        blob = _blob(file)
-        self._put(blob, file)
-        return blob
+        content = json.dumps(value).encode()
+        return self._put(lambda file: file.write(content))
 
-    def _put(self, blob: Blob, file: IO[bytes]) -> None:
+    def _put(self, write: Callable[[IO[bytes]], object]) -> Blob:
+        """Add what `write` writes. Its name in the tar, which stands before it, is known only afterwards."""
+        header = self._file.tell()
+        self._file.seek(header + tarfile.BLOCKSIZE)
+        write(self._file)
+        end = self._file.seek(0, os.SEEK_END)
+        blob = self._blob(header + tarfile.BLOCKSIZE, end)
         if blob.digest in self._written:
-            return
+            self._file.truncate(header)
+            self._file.seek(header)
+            return blob
         self._written.add(blob.digest)
         entry = tarfile.TarInfo(f"blobs/{blob.digest.replace(':', '/')}")
         entry.size = blob.size
-        file.seek(0)
-        self._tar.addfile(entry, file)
+        self._file.write(bytes(-blob.size % tarfile.BLOCKSIZE))
+        after = self._file.tell()
+        self._file.seek(header)
+        self._file.write(entry.tobuf(tarfile.GNU_FORMAT))
+        self._file.seek(after)
+        return blob
 
-    def _file(self, name: str, content: bytes) -> None:
+    def _blob(self, start: int, end: int) -> Blob:
+        self._file.seek(start)
+        sha, left = hashlib.sha256(), end - start
+        while left:
+            chunk = self._file.read(min(left, 1 << 20))
+            sha.update(chunk)
+            left -= len(chunk)
+        return Blob(f"sha256:{sha.hexdigest()}", end - start)
+
+    def _add(self, name: str, content: Mapping[str, object]) -> None:
+        written = json.dumps(content).encode()
         entry = tarfile.TarInfo(name)
-        entry.size = len(content)
-        self._tar.addfile(entry, io.BytesIO(content))
-
-
-def _blob(file: IO[bytes]) -> Blob:
-    file.seek(0)
-    sha, size = hashlib.sha256(), 0
-    while chunk := file.read(1 << 20):
-        sha.update(chunk)
-        size += len(chunk)
-    return Blob(f"sha256:{sha.hexdigest()}", size)
+        entry.size = len(written)
+        padding = bytes(-entry.size % tarfile.BLOCKSIZE)
+        self._file.write(entry.tobuf(tarfile.GNU_FORMAT) + written + padding)
 
 
 def pack(folder: Path, file: IO[bytes]) -> None:
