@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,17 +14,15 @@ from headwater.backends.kubernetes.errors import (
     ClusterNotFound,
     ClusterUnreachable,
 )
+from headwater.backends.kubernetes.leases import health_of, operator_leases, renewed_at
 from headwater.backends.kubernetes.outcome import epoch, phase_of
 from headwater.backends.kubernetes.refusals import INSTALL
 from headwater.errors import HeadwaterError
 
-LEASE = "headwater-operator"
-HEALTH = "headwater.dev/health"
 STORE_CLAIM = "headwater-store"
 OLDEST_MINOR = 29
 LEASE_PATIENCE = 45.0
 MOST_WAITING = 10
-_LEASES = "/apis/coordination.k8s.io/v1"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _NEEDED = (
     *((verb, GROUP, "workflows", "") for verb in ("create", "get", "list", "watch", "patch", "delete")),
@@ -125,9 +122,9 @@ def _without_empty(written: Any) -> Any:
 
 
 def _operator(cluster: Cluster) -> Iterator[Finding]:
-    leases = _leases(cluster)
+    leases = operator_leases(cluster)
     now = cluster.clock()
-    fresh = [each for each in leases if now - _renewed(each) < LEASE_PATIENCE]
+    fresh = [each for each in leases if now - renewed_at(each) < LEASE_PATIENCE]
     if not leases:
         yield Finding(
             "operator",
@@ -136,7 +133,7 @@ def _operator(cluster: Cluster) -> Iterator[Finding]:
             "Start one: flowctl operator run, or its chart.",
         )
     elif not fresh:
-        last = max(map(_renewed, leases))
+        last = max(map(renewed_at, leases))
         yield Finding(
             "operator",
             False,
@@ -150,37 +147,18 @@ def _operator(cluster: Cluster) -> Iterator[Finding]:
         yield from _health(lease)
 
 
-def _leases(cluster: Cluster) -> list[Json]:
-    try:
-        found = cluster.list(f"{_LEASES}/leases")
-    except ClusterForbidden:
-        found = []
-        for namespace in dict.fromkeys((cluster.namespace, "headwater", "headwater-system", "default")):
-            try:
-                found += cluster.list(f"{_LEASES}/namespaces/{namespace}/leases")
-            except ClusterForbidden:
-                continue
-    return [each for each in found if each["metadata"]["name"].startswith(LEASE)]
-
-
-def _renewed(lease: Json) -> float:
-    return epoch((lease.get("spec") or {}).get("renewTime")) or 0.0
-
-
 def _health(lease: Json) -> Iterator[Finding]:
-    """What the operator itself says of what it depends on, such as the database: `{NAME: {ok, message, fix}}`."""
-    text = (lease["metadata"].get("annotations") or {}).get(HEALTH)
-    if not text:
-        return
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return
-    for name, said in found.items() if isinstance(found, dict) else ():
-        if isinstance(said, dict):
-            yield Finding(
-                name, said.get("ok"), str(said.get("message") or "fine"), str(said.get("fix") or "")
-            )
+    """What the operator itself says of what it depends on."""
+    said = health_of(lease)
+    mirror = str(said.get("mirror") or "")
+    if mirror:
+        broken = "not recorded since" in mirror
+        fix = (
+            "Look after the database; nothing is lost, what waits is written when it is back."
+            if broken
+            else ""
+        )
+        yield Finding("database", None if mirror == "no database" else not broken, mirror, fix)
 
 
 def _permissions(cluster: Cluster) -> Iterator[Finding]:

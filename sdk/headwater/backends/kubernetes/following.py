@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -80,7 +81,8 @@ class Changes:
         items = record.items
         if items is not None:
             self._observers.items(path, items.total, items.succeeded, items.failed, items.running)
-        at = record.finished_at or record.started_at or 0.0
+        created = (self._seen[path].get("at") or [time.time()])[0]
+        at = record.finished_at or record.started_at or created
         self._observers.node(
             path, record.phase, record.attempts, at, kind=kind, message=record.message, error=record.error
         )

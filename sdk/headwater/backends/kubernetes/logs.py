@@ -14,13 +14,14 @@ from datetime import datetime
 from typing import Any
 
 from headwater.backends.kubernetes.api import Cluster, Json
-from headwater.backends.kubernetes.errors import ClusterError, ClusterNotFound
+from headwater.backends.kubernetes.errors import ClusterError, ClusterForbidden, ClusterNotFound
 from headwater.backends.kubernetes.order import static_nodes
 from headwater.backends.kubernetes.outcome import has_ended, phase_of
 from headwater.engine.intervals import IntervalSet
 from headwater.errors import UsageError
 
 RUN_UID = "headwater.dev/run-uid"
+JOB = "batch.kubernetes.io/job-name"
 AT_ONCE = 16
 MOST_FOLLOWED = 64
 LOOK_SECONDS = 1.5
@@ -131,16 +132,19 @@ class Pod:
         return Line(at, node, rest, self.attempt, item)
 
 
-def pod_of(found: Json) -> Pod:
-    """A pod as the API gives it.
+def pod_of(found: Json, jobs: Mapping[str, Json] | None = None) -> Pod:
+    """A pod as the API gives it; `jobs` by name say which items a pod of theirs has.
 
-    >>> pod_of({"metadata": {"name": "p", "creationTimestamp": "", "annotations": {
-    ...     "headwater.dev/path": "m", "headwater.dev/items": "0-9", "headwater.dev/per-pod": "4",
-    ...     "batch.kubernetes.io/job-completion-index": "1"}}, "spec": {}, "status": {}}).items
+    >>> job = {"metadata": {"annotations": {"headwater.dev/items": "0-9", "headwater.dev/per-pod": "4"}}}
+    >>> pod_of({"metadata": {"name": "p", "labels": {"batch.kubernetes.io/job-name": "j"}, "annotations": {
+    ...     "headwater.dev/path": "m", "batch.kubernetes.io/job-completion-index": "1"}}}, {"j": job}).items
     (4, 5, 6, 7)
     """
     metadata = found["metadata"]
     said = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    job = (jobs or {}).get(said.get(JOB, ""))
+    if job is not None:
+        said = {**(job["metadata"].get("annotations") or {}), **said}
     containers = (found.get("spec") or {}).get("containers") or [{"name": "main"}]
     names = [each["name"] for each in containers]
     status = found.get("status") or {}
@@ -178,8 +182,16 @@ def _waits(status: Json) -> str:
 
 def pods_of(cluster: Cluster, workflow: Json) -> list[Pod]:
     """The pods of a run that there still are, the oldest first."""
-    found = cluster.list(cluster.core("pods"), labelSelector=f"{RUN_UID}={workflow['metadata']['uid']}")
-    return sorted(map(pod_of, found), key=lambda pod: (pod.created, pod.name))
+    chosen = {"labelSelector": f"{RUN_UID}={workflow['metadata']['uid']}"}
+    found = cluster.list(cluster.core("pods"), **chosen)
+    jobs: dict[str, Json] = {}
+    if any(JOB in (each["metadata"].get("labels") or {}) for each in found):
+        with suppress(ClusterForbidden):  # then lines of single items cannot be told apart
+            jobs = {
+                each["metadata"]["name"]: each
+                for each in cluster.list(f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs", **chosen)
+            }
+    return sorted((pod_of(each, jobs) for each in found), key=lambda pod: (pod.created, pod.name))
 
 
 def lines_of(cluster: Cluster, workflow: Json, wanted: Wanted) -> list[Line]:

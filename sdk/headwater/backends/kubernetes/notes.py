@@ -9,17 +9,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from headwater.engine.intervals import IntervalSet
+
 FORMAT = "1:"
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """The exact part of a status. `items` are the errors of failed items by the path of their map and index."""
+    """The exact part of a status.
+
+    `items` are the errors of failed items by the path of their map and index; `counts` how many items of a map
+    ended well, failed, and run.
+    """
 
     outputs: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     exit_code: int | None = None
     items: Mapping[str, Mapping[int, Mapping[str, Any]]] = field(default_factory=dict)
+    counts: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
 def notes_of(workflow: Mapping[str, Any]) -> Notes:
@@ -38,15 +45,22 @@ def notes_of(workflow: Mapping[str, Any]) -> Notes:
             block["name"]: [node["name"] for node in block["nodes"]] for block in spec.get("blocks") or ()
         }
         pickles = beside.get("pickles") or {}
-        items = {path: _failures(path, node, pickles.get(path) or {}) for path, node in _maps(engine, names)}
+        maps = dict(_maps(engine, names))
+        items = {path: _failures(path, node, pickles.get(path) or {}) for path, node in maps.items()}
         return Notes(
             engine["outputs"] or None,
             engine["error"],
             (engine["stopping"] or {}).get("code"),
             {path: found for path, found in items.items() if found},
+            {path: _counts(node["items"]) for path, node in maps.items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, zlib.error):
         return Notes()
+
+
+def _counts(items: Mapping[str, Any]) -> tuple[int, int, int]:
+    done, running = (len(IntervalSet.parse(items[name])) for name in ("done", "running"))
+    return done, len(items["failed"]), running
 
 
 def _failures(path: str, node: Mapping[str, Any], pickles: Mapping[str, str]) -> dict[int, Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from headwater.backends.kubernetes.notes import notes_of
+from headwater.backends.kubernetes.notes import Notes, notes_of
 from headwater.backends.kubernetes.order import in_order
 from headwater.backends.result import ItemCounts, NodeRecord, Nodes, RunError
 from headwater.document.unit import is_encoded
@@ -56,19 +56,19 @@ def nodes_of(workflow: Json) -> Nodes:
     12.5
     """
     written = (workflow.get("status") or {}).get("nodes") or {}
-    items = notes_of(workflow).items
+    notes = notes_of(workflow)
     ordered = in_order(written, workflow["spec"])
-    return Nodes({path: node_record(path, written[path], items.get(path)) for path in ordered})
+    return Nodes({path: node_record(path, written[path], notes) for path in ordered})
 
 
-def node_record(path: str, node: Json, failures: Mapping[int, Json] | None = None) -> NodeRecord:
-    """One node of a status; `failures` are the errors of its items, where they are known."""
+def node_record(path: str, node: Json, notes: Notes | None = None) -> NodeRecord:
+    """One node of a status; `notes` know more of its items."""
     created, queued, ran = [*node.get("at", ()), None, None, None][:3]
     started = None if created is None or queued is None else created + queued
     return NodeRecord(
         node.get("phase") or "Pending",
         node.get("attempts") or 0,
-        _items(path, node.get("items"), failures),
+        _items(path, node.get("items"), notes or Notes()),
         error_of(node.get("error"), path),
         node.get("message") or node.get("waiting") or "",
         started,
@@ -76,33 +76,28 @@ def node_record(path: str, node: Json, failures: Mapping[int, Json] | None = Non
     )
 
 
-def _items(path: str, items: Json | None, failures: Mapping[int, Json] | None) -> ItemCounts | None:
+def _items(path: str, items: Json | None, notes: Notes) -> ItemCounts | None:
     if not items:
         return None
-    told = failures or {int(index): error for index, error in (items.get("failures") or {}).items()}
+    told = notes.items.get(path) or {}
     errors = {
         index: found
         for index in sorted(told)
         if (found := error_of(told[index], f"{path}[{index}]")) is not None
     }
-    return ItemCounts(
-        items.get("total") or 0,
-        _count(items.get("succeeded")),
-        _count(items.get("failed")),
-        _count(items.get("running")),
-        items.get("cached") or 0,
-        errors,
-    )
+    counted = [_count(items.get(name)) for name in ("succeeded", "failed", "running")]
+    succeeded, failed, running = notes.counts.get(path) or counted
+    return ItemCounts(items.get("total") or 0, succeeded, failed, running, items.get("cached") or 0, errors)
 
 
 def _count(items: Any) -> int:
-    """How many items: a number, or their indices.
+    """How many items: a number, or their indices; of very many sets of indices the end is left out.
 
-    >>> _count(3), _count("0-41,43"), _count(None)
-    (3, 43, 0)
+    >>> _count(3), _count("0-41,43"), _count("0-9,…"), _count(None)
+    (3, 43, 10, 0)
     """
     if isinstance(items, str):
-        return len(IntervalSet.parse(items))
+        return len(IntervalSet.parse(items.removesuffix("…")))
     return int(items or 0)
 
 

@@ -13,6 +13,7 @@ from headwater.blocks.compile import Compiled
 from headwater.configuration import config, database_url, masked, plain, state_dir
 from headwater.configuration.masking import scrubbed, secret_values
 from headwater.engine.events import Failure
+from headwater.engine.intervals import IntervalSet
 from headwater.records import Recorder, RunInfo, new_run_id
 
 BACKEND = "kubernetes"
@@ -109,10 +110,8 @@ class Record:
     def finish(self, result: RunResult) -> None:
         """Write the end."""
         for path, record in result.nodes.items():
-            for index, error in (record.items.failures if record.items else {}).items():
-                failure = self._failure(error)
-                assert failure is not None
-                self._recorder.item_failed(path, index, 1, failure, result.finished_at)
+            if record.items is not None:
+                self._finish_items(path, record.items, record.finished_at or result.finished_at)
         self._recorder.run_finished(
             result.phase,
             finished_at=result.finished_at,
@@ -122,6 +121,17 @@ class Record:
             message=scrubbed(str(result.error), self._secrets) if result.error is not None else "",
         )
         self._recorder.close()
+
+
+    def _finish_items(self, path: str, items: ItemCounts, at: float) -> None:
+        done = IntervalSet([(0, items.total)])
+        for index, error in items.failures.items():
+            done.discard(index, index + 1)
+            failure = self._failure(error)
+            assert failure is not None
+            self._recorder.item_failed(path, index, 1, failure, at)
+        if len(done) == items.succeeded and items.succeeded:
+            self._recorder.items_done(path, tuple(done.ranges()), None, at, cached=items.cached)
 
 
 def _shown_document(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import typer
+
 from headwater.errors import UsageError
 
 
@@ -21,7 +23,7 @@ def run_operator(given: Mapping[str, Any]) -> None:
     options["shards"] = shard_of(options["shards"])
     if options["log_format"] not in ("text", "json"):
         raise UsageError(f"unknown log format {options['log_format']!r}", fix="One of: text, json.")
-    run(OperatorOptions(**options))
+    raise typer.Exit(run(OperatorOptions(**options)))
 
 
 def shard_of(text: str) -> tuple[int, int]:
