@@ -70,7 +70,9 @@ class WorkQueue(Generic[K]):
                 return key
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), patience)
+                # Not `wait_for`: in Python 3.11 it can swallow a cancellation.
+                async with asyncio.timeout(patience):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 
