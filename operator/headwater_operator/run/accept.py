@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headwater.document.expansion import expand
 from headwater.document.linting import problems_of
-from headwater.errors import DocumentError
+from headwater.errors import DocumentError, UsageError
 
 from headwater_operator.builders import BuildSettings
 from headwater_operator.kube.api import ApiError
 from headwater_operator.run.cluster import GROUP, Cluster
-from headwater_operator.run.load import known_of, new_run, restored_run, spec_with_template
+from headwater_operator.run.load import known_of, new_run, restored_run
 from headwater_operator.run.memory import Run
 from headwater_operator.run.views import WorkflowView, workflow_view
 
 RESUMES = "headwater.dev/resumes"
 RETRY_FROM = "headwater.dev/retry-from"
 MOST_PROBLEMS = 5
+_HEAD = {"apiVersion": "headwater.dev/v1alpha1", "kind": "Workflow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,52 +32,61 @@ class Acceptance:
 
 async def accept(cluster: Cluster, view: WorkflowView, settings: BuildSettings) -> Acceptance | str:
     """The run of a Workflow that has not started, or what is wrong with it and how to mend it."""
-    template: Mapping[str, Any] | None = None
-    named = view.spec.get("template")
-    if named:
-        found = await _template(cluster, view.namespace, named)
-        if isinstance(found, str):
-            return found
-        template = found
-    spec = spec_with_template(view.spec, template)
-    problems = problems_of(
-        {
-            "apiVersion": "headwater.dev/v1alpha1",
-            "kind": "Workflow",
-            "metadata": {"name": view.name},
-            "spec": spec,
-        },
-        allow_host=settings.allow_host,
-    )
-    if problems:
-        shown = "; ".join(str(problem) for problem in problems[:MOST_PROBLEMS])
-        more = f"; and {len(problems) - MOST_PROBLEMS} more" if len(problems) > MOST_PROBLEMS else ""
-        return shown + more
     try:
-        known = await _known(cluster, view)
-        return Acceptance(new_run(view, spec, template=template, known=known))
-    except DocumentError as error:
+        spec = await _without_templates(cluster, view)
+        if isinstance(spec, str):
+            return spec
+        problems = _problems(view, spec, settings)
+        if problems:
+            return problems
+        return Acceptance(new_run(view, spec, known=await _known(cluster, view)))
+    except (DocumentError, UsageError) as error:
         return str(error)
 
 
-async def _template(cluster: Cluster, namespace: str, named: Mapping[str, Any]) -> Mapping[str, Any] | str:
-    name, version = named["name"], named.get("version")
+def _problems(view: WorkflowView, spec: Mapping[str, Any], settings: BuildSettings) -> str:
+    document = {**_HEAD, "metadata": {"name": view.name}, "spec": spec}
+    problems = problems_of(document, allow_host=settings.allow_host)
+    shown = "; ".join(str(problem) for problem in problems[:MOST_PROBLEMS])
+    more = f"; and {len(problems) - MOST_PROBLEMS} more" if len(problems) > MOST_PROBLEMS else ""
+    return shown + more
+
+
+async def _without_templates(cluster: Cluster, view: WorkflowView) -> Mapping[str, Any] | str:
+    """The spec with its templates put in place: read one after the other, as they turn up."""
+    known: dict[tuple[str, int | None], dict[str, Any]] = {}
+    while True:
+        try:
+            expanded = expand({**_HEAD, "spec": view.spec}, lambda name, version: known[name, version])
+            found: Mapping[str, Any] = expanded["spec"]
+            return view.spec if not known else found
+        except KeyError as missing:
+            name, version = missing.args[0]
+        except (AttributeError, TypeError, StopIteration):
+            return view.spec  # too broken to look for templates in it: what is wrong is told below
+        read = await _template(cluster, view.namespace, name, version)
+        if isinstance(read, str):
+            return read
+        known[name, version] = read
+
+
+async def _template(cluster: Cluster, namespace: str, name: str, version: int | None) -> dict[str, Any] | str:
     try:
         found = await cluster.api.get(f"{GROUP}/namespaces/{namespace}/workflowtemplates/{name}")
     except ApiError as error:
         if error.status != 404:
             raise
         return (
-            f"spec.template.name: there is no WorkflowTemplate {name!r} in namespace {namespace!r}. "
+            f"template {name!r}: there is no WorkflowTemplate of that name in namespace {namespace!r}. "
             "Register it first, or check the name."
         )
-    spec: Mapping[str, Any] = found["spec"]
-    if version is not None and spec.get("version") != version:
+    has = found["spec"].get("version")
+    if version is not None and has != version:
         return (
-            f"spec.template.version: WorkflowTemplate {name!r} has version {spec.get('version')}, "
-            f"not {version}. Leave the version out, or register that one."
+            f"template {name!r}: it has version {has}, not {version}. "
+            "Leave the version out, or register that one."
         )
-    return spec
+    return found
 
 
 async def _known(cluster: Cluster, view: WorkflowView) -> Mapping[str, Any]:

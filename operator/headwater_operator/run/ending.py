@@ -55,6 +55,8 @@ class Ending:
         }  # fmt: skip
         if view.spec.get("ttlSecondsAfterFinished") is None:
             status["settled"] = "true"
+        if self.recorder is not None:
+            self.recorder.refused(view, why, self.clock())
         await self._try_status(view, status)
 
     async def may_start(self, view: WorkflowView) -> bool:
@@ -145,7 +147,8 @@ class Ending:
             run = restored_run(view)
         if self.recorder.stored(run):
             return True
-        self.recorder.offer(run, view, complete=True)
+        if not self.recorder.on_its_way(run) or self.recorder.wants_all(run):
+            self.recorder.offer(run, view, complete=True)
         return False
 
     def _mirrored(self, view: WorkflowView) -> dict[str, object]:

@@ -56,7 +56,9 @@ class Feeder:
 
     def feed(self, events: Iterable[Event]) -> None:
         """Tell the engine what has happened, and what follows from that."""
-        self._events.extend(events)
+        told = list(events)
+        self.run.heard += told
+        self._events.extend(told)
         self._drain()
 
     def fire_timers(self) -> None:

@@ -18,13 +18,7 @@ from headwater_operator.run.values import encoded_inputs
 from headwater_operator.run.views import WorkflowView
 
 
-def new_run(
-    view: WorkflowView,
-    spec: Mapping[str, Any],
-    *,
-    template: Mapping[str, Any] | None,
-    known: Mapping[str, Any],
-) -> Run:
+def new_run(view: WorkflowView, spec: Mapping[str, Any], *, known: Mapping[str, Any]) -> Run:
     """A run that has not started."""
     graph = cluster_graph(spec)
     engine = Engine(
@@ -41,7 +35,7 @@ def new_run(
         spec,
         RunContext(view.name, view.namespace, view.uid, spec),
         engine,
-        template=template,
+        own_spec=spec is view.spec,
         known=dict(known),
     )
 
@@ -54,11 +48,12 @@ def restored_run(view: WorkflowView) -> Run:
     """
     text = view.status["engine"]
     beside = beside_of(text)
-    spec = spec_with_template(view.spec, beside.get("template"))
+    spec = beside.get("spec") or view.spec
     graph = cluster_graph(spec)
     engine, beside = unpack(text, graph, known_states(beside.get("known", {})))
     key = (view.namespace, view.name)
     run = Run(key, view.uid, spec, RunContext(view.name, view.namespace, view.uid, spec), engine)
+    run.own_spec = "spec" not in beside
     run.take_beside(beside)
     run.written = dict(view.status.get("nodes") or {})
     run.written_text = text
@@ -68,17 +63,6 @@ def restored_run(view: WorkflowView) -> Run:
     _expect_pods(run)
     _expect_jobs(run)
     return run
-
-
-def spec_with_template(spec: Mapping[str, Any], template: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """A Workflow's spec with what its template says in the places that it leaves open."""
-    if template is None:
-        return spec
-    taken = {
-        name: value for name, value in template.items() if name not in ("project", "version", "description")
-    }
-    own = {name: value for name, value in spec.items() if name != "template"}
-    return {**taken, **own}
 
 
 def known_states(known: Mapping[str, Any]) -> dict[str, Known]:

@@ -93,7 +93,7 @@ class Expected:
 
 @dataclass(slots=True)
 class Run:
-    """An active run. `spec` is the Workflow's with its template put in place."""
+    """An active run. `spec` is the Workflow's with templates put in place (then it is not its `own_spec`)."""
 
     key: tuple[str, str]
     uid: str
@@ -105,7 +105,7 @@ class Run:
     timers: dict[str, float] = field(default_factory=dict)
     waves: dict[str, list[Wave]] = field(default_factory=dict)
     ooms: dict[str, int] = field(default_factory=dict)
-    template: Mapping[str, Any] | None = None
+    own_spec: bool = True
     asks: dict[str, UnitStep] = field(default_factory=dict)
 
     # What follows can be found again, or is of no use to another process.
@@ -129,6 +129,7 @@ class Run:
     inbox: list[Event] = field(default_factory=list)
     cancelled: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
+    heard: list[Event] = field(default_factory=list)
     changed: dict[str, NodeState] = field(default_factory=dict)
     written: dict[str, Object] = field(default_factory=dict)
     written_text: str = ""
@@ -150,7 +151,7 @@ class Run:
             "results": {path: _by_text(found) for path, found in self.results.items() if found},
             "pickles": {path: _by_text(found) for path, found in self.pickles.items() if found},
             "known": self.known,
-            "template": self.template,
+            "spec": None if self.own_spec else self.spec,
             "asks": {path: asdict(step) for path, step in self.asks.items()},
         }
         return pack(self.engine, {name: value for name, value in beside.items() if value})
@@ -167,7 +168,6 @@ class Run:
         self.results = {path: _by_index(found) for path, found in beside.get("results", {}).items()}
         self.pickles = {path: _by_index(found) for path, found in beside.get("pickles", {}).items()}
         self.known = dict(beside.get("known", {}))
-        self.template = beside.get("template")
         self.asks = {path: UnitStep(**step) for path, step in beside.get("asks", {}).items()}
 
 

@@ -45,8 +45,20 @@ class Recorder(Protocol):
     def offer(self, run: Run, view: WorkflowView, *, complete: bool) -> None:
         """A run's status was written."""
 
+    def refused(self, view: WorkflowView, why: str, at: float) -> None:
+        """A Workflow was refused."""
+
     def stored(self, run: Run) -> bool:
         """Whether the run's last state is in the database."""
+
+    def on_its_way(self, run: Run) -> bool:
+        """Whether something of the run waits to be written."""
+
+    def wants_all(self, run: Run) -> bool:
+        """Whether the whole state is wanted once more."""
+
+    def forget(self, uid: str) -> None:
+        """A run needs nothing any more."""
 
 
 class Reconciler:
@@ -138,6 +150,8 @@ class Reconciler:
         if not await self._write(run, view):
             return
         await self._act(run)
+        if self.recorder is not None and self.recorder.wants_all(run):
+            self.recorder.offer(run, view, complete=True)
         self._come_again(run)
 
     def _sight(self, run: Run) -> Sight:
@@ -159,6 +173,8 @@ class Reconciler:
         self.runs.pop(run.key, None)
         self.by_uid.pop(run.uid, None)
         self.cluster.forget_run(run.uid)
+        if self.recorder is not None:
+            self.recorder.forget(run.uid)
         self.queue.forget(run.key)
 
     # ------------------------------------------------------------ write down
@@ -209,10 +225,11 @@ class Reconciler:
                 run.written.pop(path, None)
             else:
                 run.written[path] = found
-        run.changed.clear()
-        run.touched.clear()
         if self.recorder is not None:
             self.recorder.offer(run, written, complete=run.engine.ended)
+        run.changed.clear()
+        run.touched.clear()
+        run.heard.clear()
         return True
 
     async def _after_conflict(self, run: Run, view: WorkflowView, status: dict[str, Any]) -> bool:

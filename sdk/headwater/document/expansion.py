@@ -1,0 +1,139 @@
+"""Called templates become blocks of the document that calls them: what every backend runs has no templates in it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from headwater.errors import UsageError
+
+Document = dict[str, Any]
+Spec = dict[str, Any]
+Lookup = Callable[[str, int | None], Document]
+
+EXPOSED = "__"
+"""A called template offers the outputs of all its nodes, as NODE__OUTPUT."""
+
+
+def entry_block(spec: Mapping[str, Any]) -> Spec:
+    """The block that a spec starts with."""
+    name = spec.get("entrypoint") or spec["blocks"][0]["name"]
+    found: Spec = next(block for block in spec["blocks"] if block["name"] == name)
+    return found
+
+
+def expand(document: Document, lookup: Lookup) -> Document:
+    """A Workflow document in which every called template has become blocks of its own.
+
+    Raises:
+        UsageError: a template calls itself.
+    """
+    spec = copy.deepcopy(document["spec"])
+    if spec.get("template") is not None:
+        called = spec.pop("template")
+        template = lookup(called["name"], called.get("version"))["spec"]
+        spec = {**copy.deepcopy(template), **spec}
+        for key in ("project", "version", "description"):
+            spec.pop(key, None)
+    made = _Expansion(spec, lookup)
+    made.run()
+    return {**document, "spec": spec}
+
+
+class _Expansion:
+    def __init__(self, spec: Spec, lookup: Lookup) -> None:
+        self.spec = spec
+        self.lookup = lookup
+        self.taken = {block["name"] for block in spec["blocks"]}
+
+    def run(self) -> None:
+        pending: list[tuple[Spec, tuple[str, ...]]] = [(block, ()) for block in self.spec["blocks"]]
+        for block, above in pending:
+            for node in block["nodes"]:
+                for kind in (node, node.get("map") or {}):
+                    call = kind.get("call")
+                    if call and call.get("template"):
+                        made, trail = self._include(call, above)
+                        pending += [(each, trail) for each in made]
+
+    def _include(self, call: Spec, above: tuple[str, ...]) -> tuple[list[Spec], tuple[str, ...]]:
+        name = call["template"]
+        if name in above:
+            raise UsageError(
+                f"template {name!r} calls itself: {' -> '.join((*above, name))}", fix="Break the circle."
+            )
+        template = copy.deepcopy(self.lookup(name, call.get("version"))["spec"])
+        renamed = {block["name"]: self._free(f"{name}-{block['name']}") for block in template["blocks"]}
+        entry = entry_block(template)
+        entry["outputs"] = {**_end_outputs(entry), **_exposed(entry)}
+        for block in template["blocks"]:
+            block["name"] = renamed[block["name"]]
+            for node in block["nodes"]:
+                _rename(node, renamed)
+        self._merge_code(template, renamed)
+        self.spec["blocks"] += template["blocks"]
+        call.clear()
+        call["block"] = entry["name"]
+        return template["blocks"], (*above, name)
+
+    def _merge_code(self, template: Spec, _renamed: Mapping[str, str]) -> None:
+        """Objects by value keep apart what two templates call alike."""
+        inline = (template.get("code") or {}).get("inline") or {}
+        if inline:
+            known = self.spec.setdefault("code", {}).setdefault("inline", {})
+            swapped = {}
+            for ref, data in inline.items():
+                new = ref
+                number = 2
+                while new in known and known[new] != data:
+                    new, number = f"{ref}-{number}", number + 1
+                known[new] = data
+                swapped[ref] = new
+            for block in template["blocks"]:
+                for node in block["nodes"]:
+                    _replace_refs(node, swapped)
+        if template.get("parameters"):
+            self.spec["parameters"] = {**template["parameters"], **self.spec.get("parameters", {})}
+
+    def _free(self, wanted: str) -> str:
+        wanted = wanted[:60]
+        name, number = wanted, 2
+        while name in self.taken:
+            name, number = f"{wanted[:56]}-{number}", number + 1
+        self.taken.add(name)
+        return name
+
+
+def _exposed(entry: Spec) -> dict[str, Spec]:
+    return {
+        f"{node['name']}{EXPOSED}{output}": {"from": f"{node['name']}.{output}"}
+        for node in entry["nodes"]
+        for output in node.get("outputs") or {}
+    }
+
+
+def _end_outputs(entry: Spec) -> dict[str, Spec]:
+    return dict(entry.get("outputs") or {})
+
+
+def _rename(node: Spec, names: Mapping[str, str]) -> None:
+    for kind in (node, node.get("map") or {}):
+        for key in ("call", "loop", "iterate"):
+            found = kind.get(key)
+            if found and found.get("block") in names:
+                found["block"] = names[found["block"]]
+        if kind.get("race"):
+            kind["race"]["blocks"] = [names.get(name, name) for name in kind["race"]["blocks"]]
+
+
+def _replace_refs(written: Any, refs: Mapping[str, str]) -> None:
+    if isinstance(written, dict):
+        for key, value in written.items():
+            if key == "task" and isinstance(value, str):
+                written[key] = refs.get(value, value)
+            else:
+                _replace_refs(value, refs)
+    elif isinstance(written, list):
+        for value in written:
+            _replace_refs(value, refs)
