@@ -249,7 +249,7 @@ class _Structural:
         else:
             found = self._typed(written)
         if said:
-            found = {"description": _prose(said) + _default_text(written), **found}
+            found = {**found, "description": _prose(said) + _default_text(written)}
         return found
 
     def _model(self, name: str, written: Schema) -> Schema:
