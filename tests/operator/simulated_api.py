@@ -90,7 +90,7 @@ class SimulatedApi:
         await self._enter("DELETE", path)
         found = _OBJECT.match(path)
         if found and found["name"] in self._collection(found["collection"]):
-            self.remove(found["collection"], found["name"])
+            self.remove(found["collection"], found["name"], orphan=propagation == "Orphan")
         self._leave("DELETE", path)
 
     async def watch(self, path: str, params: Mapping[str, str], idle: float = 90.0) -> AsyncIterator[Object]:
@@ -125,8 +125,8 @@ class SimulatedApi:
         made["metadata"] |= {"uid": f"uid-{next(self._uids)}", "creationTimestamp": "2027-01-15T08:00:00Z"}
         self._put(collection, made["metadata"]["name"], made, "ADDED")
 
-    def remove(self, collection: str, name: str) -> None:
-        """Delete an object, and what it owns."""
+    def remove(self, collection: str, name: str, *, orphan: bool = False) -> None:
+        """Delete an object, and what it alone owns unless that is to be orphaned."""
         gone = self._collection(collection).get(name)
         if gone is None:
             return
@@ -138,7 +138,12 @@ class SimulatedApi:
         for where, objects in list(self.objects.items()):
             for child, found in list(objects.items()):
                 owners = found["metadata"].get("ownerReferences") or ()
-                if any(owner["uid"] == gone["metadata"]["uid"] for owner in owners):
+                left = [owner for owner in owners if owner["uid"] != gone["metadata"]["uid"]]
+                if len(left) == len(owners):
+                    continue
+                if left or orphan:
+                    self.change(where, child, metadata={"ownerReferences": left})
+                else:
                     self.remove(where, child)
 
     def cut_watches(self) -> None:

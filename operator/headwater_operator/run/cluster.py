@@ -145,9 +145,22 @@ class Cluster:
         elif kind == "Job":
             self.jobs.learn(answer)
 
-    async def delete(self, kind: str, namespace: str, name: str, grace: int | None = None) -> None:
-        """Delete an object and what it owns."""
-        await self.api.delete(f"{_COLLECTIONS[kind].format(namespace)}/{name}", grace=grace)
+    async def delete(self, kind: str, namespace: str, name: str, *, propagation: str = "Background") -> None:
+        """Delete an object, and what it owns unless that is to be orphaned."""
+        await self.api.delete(f"{_COLLECTIONS[kind].format(namespace)}/{name}", propagation=propagation)
+
+    async def patch(self, kind: str, namespace: str, name: str, body: Object) -> None:
+        """Merge-patch a Pod or a Job; one that is gone needs no change."""
+        try:
+            answer = await self.api.patch(f"{_COLLECTIONS[kind].format(namespace)}/{name}", body)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return
+        if kind == "Pod":
+            self.pods.learn(answer)
+        else:
+            self.jobs.learn(answer)
 
     async def patch_status(self, view: WorkflowView, status: Mapping[str, Any]) -> WorkflowView:
         """Change a Workflow's status, unless it has changed meanwhile (`ApiError` 409)."""

@@ -202,7 +202,7 @@ def map_step(run: Run, wave: Wave) -> MapStep:
     assert isinstance(kind, Map)
     assert state.items is not None
     given = encoded_inputs(state.inputs or {})
-    limits = [limit for limit in (kind.parallelism, engine.parallelism) if limit is not None]
+    limits = [limit for limit in (kind.parallelism, _room(run, wave)) if limit is not None]
     return MapStep(
         wave.path,
         wave.attempt,
@@ -218,6 +218,14 @@ def map_step(run: Run, wave: Wave) -> MapStep:
         wave.oom_retries,
         _most_failures(run, state, kind) if wave.attempt == 1 and not wave.chunk else None,
     )
+
+
+def _room(run: Run, wave: Wave) -> int | None:
+    """How many items may run at once beside all else that runs; the engine has counted the wave in already."""
+    engine = run.engine
+    if engine.parallelism is None:
+        return None
+    return max(engine.parallelism - (engine.running - len(wave.items)), 1)
 
 
 def _most_failures(run: Run, state: NodeState, kind: Map) -> int | None:

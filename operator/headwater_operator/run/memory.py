@@ -21,7 +21,10 @@ Object = dict[str, Any]
 
 @dataclass(slots=True)
 class Wave:
-    """One Job of a map: these items, `per_pod` of them to each index. `seen`: it has been there."""
+    """One Job of a map: these items, `per_pod` of them to each index.
+
+    `seen`: it has been there. `detached`: its pods may end, and it starts no further ones.
+    """
 
     path: str
     attempt: int
@@ -30,6 +33,7 @@ class Wave:
     per_pod: int
     oom_retries: int = 0
     seen: bool = False
+    detached: bool = False
 
     def share(self, index: int) -> list[Range]:
         """The items of one index of the Job.
@@ -55,19 +59,14 @@ class Wave:
     def to_json(self) -> list[Any]:
         """As plain data."""
         return [
-            self.path,
-            self.attempt,
-            self.chunk,
-            str(self.items),
-            self.per_pod,
-            self.oom_retries,
-            self.seen,
-        ]
+            self.path, self.attempt, self.chunk, str(self.items), self.per_pod, self.oom_retries, self.seen,
+            self.detached,
+        ]  # fmt: skip
 
     @classmethod
     def from_json(cls, data: list[Any]) -> Wave:
         """Read what `to_json` wrote."""
-        return cls(data[0], data[1], data[2], IntervalSet.parse(data[3]), data[4], data[5], data[6])
+        return cls(data[0], data[1], data[2], IntervalSet.parse(data[3]), data[4], data[5], data[6], data[7])
 
 
 @dataclass(slots=True)

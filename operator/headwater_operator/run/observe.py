@@ -264,6 +264,8 @@ def job_events(run: Run, sight: Sight, name: str, wave: Wave) -> list[Event]:
     running = _running_of(state, wave)
     if not running:
         return []
+    if wave.detached:
+        return [] if job is not None else _never_begun(sight, name, wave, running)
     if job is None:
         if not wave.seen or name in run.uncreated:
             return []
@@ -277,6 +279,16 @@ def job_events(run: Run, sight: Sight, name: str, wave: Wave) -> list[Event]:
     if job.over:
         return lost + _left_over(run, sight, state, wave, job, lost, present)
     return lost
+
+
+def _never_begun(sight: Sight, name: str, wave: Wave, running: list[Range]) -> list[Event]:
+    """The items of a detached Job that no pod has: they come back."""
+    present = {pod.index for pod in sight.pods_of_job(name)}
+    left = IntervalSet(running)
+    for index in present:
+        for part in wave.share(index):
+            left.discard(*part)
+    return [ItemsReturned(wave.path, left.ranges(), sight.now)] if len(left) else []
 
 
 def _running_of(state: NodeState, wave: Wave) -> list[Range]:

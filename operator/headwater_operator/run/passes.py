@@ -50,6 +50,8 @@ def run_pass(run: Run, view: WorkflowView, sight: Sight, settings: BuildSettings
     looked_at = run.dirty_pods | run.dirty_jobs
     feeder.feed(_observed(run, sight))
     _register(run, feeder, settings, sight)
+    if _detach(run):
+        feeder.feed(_observed(run, sight))
     _note_waits(run, sight, looked_at)
     _drop_finished(run, looked_at)
     for state in run.engine.take_changes():
@@ -172,6 +174,23 @@ def _nothing_else_runs(run: Run, path: str, held: int) -> bool:
     return state is None or state.items is None or len(state.items.running) <= held
 
 
+def _detach(run: Run) -> bool:
+    """Where a map may start nothing more, its Jobs let go of what has not begun; whether there are such."""
+    engine = run.engine
+    found = False
+    for name, wave in run.jobs.items():
+        state = engine.states.get(wave.path)
+        if wave.detached or state is None or state.stage != "items":
+            continue
+        told = engine.stopping is not None and not engine.in_exit(state.frame)
+        if engine.suspended or state.frame.stopped or told:
+            wave.detached = found = True
+            if name not in run.created:
+                run.uncreated.pop(name, None)
+            run.dirty_jobs.add(name)
+    return found
+
+
 def _note_waits(run: Run, sight: Sight, names: Iterable[str]) -> None:
     for name in names:
         expected = run.expected.get(name)
@@ -285,7 +304,7 @@ def _recreate(run: Run, sight: Sight, settings: BuildSettings) -> None:
         run.uncreated[name] = Creation(objects, expected.path, expected.attempt)
     for name in list(run.dirty_jobs):
         wave = run.jobs.get(name)
-        if wave is None or wave.seen or name in run.uncreated or name in run.created:
+        if wave is None or wave.seen or wave.detached or name in run.uncreated or name in run.created:
             continue
         if sight.job(name) is None:
             objects = map_objects(run.context, settings, map_step(run, wave))

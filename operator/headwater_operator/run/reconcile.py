@@ -28,6 +28,7 @@ from headwater_operator.run.memory import Creation, Run
 from headwater_operator.run.observe import Sight
 from headwater_operator.run.passes import note_waiting, run_pass
 from headwater_operator.run.status import merge_patch, nodes_patch, run_phase, run_status
+from headwater_operator.run.steering import steer
 from headwater_operator.run.views import JobView, PodView, WorkflowView
 from headwater_operator.run.waits import look_closer
 
@@ -262,7 +263,8 @@ class Reconciler:
                 if not pod.ended and not pod.deleting and not pod.job
             ]
         creations = [self._create(run, name, each) for name, each in due]
-        for outcome in await asyncio.gather(*deletions, *creations, return_exceptions=True):
+        changes = [steer(self.cluster, run, name, wave) for name, wave in run.jobs.items()]
+        for outcome in await asyncio.gather(*deletions, *creations, *changes, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
 
