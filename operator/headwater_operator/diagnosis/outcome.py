@@ -16,6 +16,7 @@ from headwater_operator.diagnosis.reading import (
     Json,
     deletion_asked_at,
     main_status,
+    one_line,
     runs_python,
     seconds,
     started_at,
@@ -74,15 +75,22 @@ def _exit_code(ended: Json | None) -> int | None:
 def _succeeded(pod: Json, ended: Json, lingers: bool) -> Outcome:
     message = ended.get("message") or ""
     if runs_python(pod) and report_in(message) is None:
-        said = "ended without a report" if not message else "wrote something else than a report"
-        failure = Failure(
-            "NoReport",
-            f"the runtime {said}: is the headwater of the image of another version than the operator?",
-            traceback=message,
-        )
+        failure = _without_report(message)
         return _with_times(pod, ended, failure, lingers=lingers)
     found = _with_times(pod, ended, None, lingers=lingers)
     return replace(found, succeeded=True, message=message)
+
+
+def _without_report(message: str) -> Failure:
+    """The runtime always writes one: none at all was lost on the way, something else is not from a runtime."""
+    if not message.strip():
+        return Failure("NoReport", "the pod ended well, but its report was lost", ErrorClass.INFRASTRUCTURE)
+    return Failure(
+        "NoReport",
+        "the pod wrote something else than a report: is the headwater of the image of another version than "
+        f"the operator? It begins: {one_line(message, 80)}",
+        traceback=message,
+    )
 
 
 def report_in(message: str) -> UnitReport | None:

@@ -157,8 +157,10 @@ def test_python_that_died_without_a_report() -> None:
 
 
 def test_python_that_ended_well_without_a_report_did_not() -> None:
-    assert failure_of(pod("Succeeded", code=0)).type == "NoReport"
-    assert failure_of(pod("Succeeded", code=0, message="hello")).type == "NoReport"
+    lost = failure_of(pod("Succeeded", code=0))
+    assert (lost.type, lost.error_class) == ("NoReport", ErrorClass.INFRASTRUCTURE)
+    other = failure_of(pod("Succeeded", code=0, message="hello"))
+    assert (other.type, other.error_class) == ("NoReport", ErrorClass.ERROR)
     found = outcome(pod("Succeeded", code=0, message=write_report(UnitReport(outputs={}))))
     assert found is not None
     assert found.succeeded
