@@ -176,6 +176,8 @@ class Mirror:
         self._close_at = time.monotonic() + timeout
         self._closing.set()
         self._wake.set()
+        if self._running is None:
+            await asyncio.sleep(0)  # the task may have been made just now
         if self._running is not None:
             await asyncio.wait({self._running}, timeout=timeout + 1.0)
         if self._writer is not None:
@@ -250,7 +252,8 @@ class Mirror:
         except RecordsError as error:
             self._failed(str(error))
         except Exception as error:  # the edge of the writing thread: runs go on, whatever it was
-            logger.exception("writing to the run database failed")
+            if self._metrics.down_since is None:
+                logger.exception("writing to the run database failed")
             self._failed(f"{type(error).__name__}: {error}.")
         else:
             self._succeeded(batch, refused)

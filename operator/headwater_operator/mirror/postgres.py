@@ -39,9 +39,8 @@ class PostgresWriter:
     """Writes batches over one connection, which it makes again whenever it breaks."""
 
     def __init__(self, url: str, patience: float) -> None:
-        scheme, _, rest = url.partition("://")
-        self._url = f"postgresql+psycopg2://{rest}" if scheme == "postgres" else url
-        self._dsn = f"postgresql://{rest}"
+        self._url = url
+        self._dsn = f"postgresql://{url.partition('://')[2]}"
         self._patience = patience
         self._lock = threading.Lock()
         self._connection: Any = None

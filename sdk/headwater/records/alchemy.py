@@ -10,7 +10,16 @@ import sqlalchemy
 from sqlalchemy import exc
 
 from headwater.errors import RecordsError
-from headwater.records.connection import DatabaseBusyError, Row, Rows, Step, chunks, shown, upsert_sql
+from headwater.records.connection import (
+    DatabaseBusyError,
+    Row,
+    Rows,
+    Step,
+    chunks,
+    shown,
+    upsert_sql,
+    with_driver,
+)
 
 
 class AlchemyConnection:
@@ -19,6 +28,7 @@ class AlchemyConnection:
     def __init__(self, url: str, *, patience: float) -> None:
         self.url = url
         try:
+            url = with_driver(url)
             options = {"connect_timeout": max(1, round(patience))} if url.startswith("postgresql") else {}
             self._engine = sqlalchemy.create_engine(url, connect_args=options, pool_size=1, max_overflow=0)
         except (exc.ArgumentError, exc.NoSuchModuleError) as error:

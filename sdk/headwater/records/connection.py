@@ -82,6 +82,16 @@ def sqlite_path(url: str) -> str | None:
     return rest.partition("?")[0].removeprefix("/") or ":memory:"
 
 
+def with_driver(url: str) -> str:
+    """A URL for SQLAlchemy: where PostgreSQL's names no driver, the one that Headwater brings.
+
+    >>> with_driver("postgres://ada@db/runs"), with_driver("sqlite://")
+    ('postgresql+psycopg2://ada@db/runs', 'sqlite://')
+    """
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+psycopg2{separator}{rest}" if scheme in ("postgresql", "postgres") else url
+
+
 def shown(url: str) -> str:
     """How a database is named to people: a file's path, or the URL without its password.
 

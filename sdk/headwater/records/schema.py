@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import RecordsError
-from headwater.records.connection import Connection, Step, connect, shown, sqlite_path
+from headwater.records.connection import Connection, Step, connect, shown, sqlite_path, with_driver
 from headwater.records.statements import SCHEMA
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def alembic_config(url: str, directory: Path | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(directory or migrations_dir()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    config.set_main_option("sqlalchemy.url", with_driver(url).replace("%", "%%"))
     return config
 
 
@@ -131,7 +131,7 @@ def _migrate(url: str, direction: str, revision: str, directory: Path | None) ->
     path = sqlite_path(url)
     if path is not None:
         connect(url, create=True).close()  # with its folder, and in WAL mode
-    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
+    engine = sqlalchemy.create_engine(with_driver(url), poolclass=sqlalchemy.pool.NullPool)
     if path is not None:
         _serialise(engine)
     config = alembic_config(url, directory)

@@ -151,6 +151,15 @@ async def test_a_login_that_may_not_create_tables_is_told_what_to_grant(
     server.execute("DROP ROLE guest")
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+async def test_a_url_need_not_name_the_driver(server: Server, database: str, scheme: str) -> None:
+    url = server.dsn(database).replace("postgresql", scheme)
+    async with mirroring(url) as mirror:
+        mirror.offer(change(1))
+        await soon(mirror.stored("u1"))
+    assert records.get_run(url, "u1").phase == "Running"
+
+
 async def test_tables_that_somebody_drops_are_made_again(server: Server, url: str, database: str) -> None:
     async with mirroring(url) as mirror:
         mirror.offer(change(1))

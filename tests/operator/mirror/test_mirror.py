@@ -178,7 +178,7 @@ async def test_closing_writes_what_waits() -> None:
     mirror = Mirror("x://", limits=Limits(interval=60.0), writer=fake)
     task = asyncio.create_task(mirror.run())
     mirror.offer(change(1))
-    assert await soon(mirror.close())
+    assert await mirror.close()
     await soon(task)
     assert len(fake.rows) == 1
 
