@@ -16,7 +16,8 @@ from typing import Any
 import headwater
 import typer
 from headwater.cli.main import app
-from headwater.document import models, nodes, status
+from headwater.document import models, nodes, resources, status
+from headwater.document.crd import custom_resource_definitions
 from headwater.errors import HeadwaterError
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
@@ -158,6 +159,10 @@ SMALL_TYPES = {
     "TaskRef": 'A Python function or task: `"module:name"`.',
     "References": '`"NODE.OUTPUT"`, `"inputs.NAME"`, `"run.name"`; or a list of them, of which the live one counts.',
     "Tolerance": 'A number of items, a share such as `"10%"`, or `"all"`.',
+    "ResourceName": "Small letters, digits, `-` and `.`, at most 253, beginning and ending with a letter or digit.",
+    "Moment": 'A time with its zone, quoted: `"2026-01-31T00:00:00Z"`.',
+    "CronText": 'Minute, hour, day, month and weekday: `"*/5 * * * *"`; or `@hourly`, `@daily`, `@weekly`, `@monthly`.',
+    "TimeZone": "A zone of the IANA database, such as `Europe/Berlin`.",
     "DependsOn": "The name of a node, or a [Dependency](#dependency).",
     "Json": "Any JSON value.",
     "Initial": "Any JSON value, or a [Source](#source).",
@@ -183,6 +188,52 @@ def document_page() -> str:
     parts.append("## Small types\n")
     parts += [f"### {name}\n\n{said}\n" for name, said in SMALL_TYPES.items()]
     return "\n".join(parts)
+
+
+def resources_page() -> str:
+    named = models_of(resources)
+    named |= {each.__name__: each for each in models_of(status).values() if each.__name__ != "Status"}
+    for name in ("WorkflowStatus", "StatusCondition"):
+        named.pop(name, None)
+    known = named | models_of(models, nodes) | {"StatusCondition": status.StatusCondition}
+    parts = [
+        NOTE,
+        "# Kubernetes resources\n",
+        RESOURCES,
+        table(("kind", "plural", "short", "what it is"), list(_kinds())),
+        "\n## What can change\n\nOf a Workflow `suspend`, `terminate` and `parallelism`; of a WorkflowTemplate nothing;"
+        " of the others everything.\n",
+        "## What is refused, and by whom\n\n" + REFUSALS,
+    ]
+    text = "\n".join([*parts, *(_model(name, model, known) for name, model in named.items())])
+    elsewhere = [name for name in known if name not in named] + list(SMALL_TYPES)
+    for name in elsewhere:
+        text = text.replace(f"](#{anchor(name)})", f"](document.md#{anchor(name)})")
+    return text
+
+
+RESOURCES = """\
+The definitions lie in `crds/` and are made from the same models as these pages; `kubectl explain workflow.spec` says
+the same in a terminal. All kinds are of `headwater.dev/v1alpha1` and live in namespaces; `kubectl get headwater` lists all.
+The fields of a Workflow are on [their own page](document.md).
+"""
+REFUSALS = """\
+The API server refuses values of wrong types, names twice, numbers out of bounds, a node of two kinds, an entrypoint
+that is no block, a change of what cannot change. Everything else is refused by the operator: the run ends at once as
+`Failed` with the reason `InvalidSpec`, a message that names the field and the fix, and without any pod. `flowctl lint`
+says all of it offline.
+
+An unknown field is kept by the API server, for the operator to refuse: without that, clients that do not ask for strict
+validation (most libraries, many GitOps tools) would have it dropped without a word, and a misspelt `retry` would run
+without retries. A document may have 1.5 MB; above 256 KB use `kubectl apply --server-side`.
+"""
+
+
+def _kinds() -> Iterator[tuple[str, ...]]:
+    for definition in custom_resource_definitions():
+        names = definition["spec"]["names"]
+        schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        yield names["kind"], code(names["plural"]), code(names["shortNames"][0]), cell(schema["description"])
 
 
 def models_of(*modules: ModuleType) -> dict[str, type[BaseModel]]:
@@ -408,6 +459,7 @@ def _subclasses(cls: type[HeadwaterError]) -> set[type[HeadwaterError]]:
 PAGES = {
     "cli.md": cli_page,
     "document.md": document_page,
+    "crds.md": resources_page,
     "python-api.md": api_page,
     "errors.md": errors_page,
 }
