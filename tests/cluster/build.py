@@ -84,7 +84,16 @@ def _build_kube(folder: Path) -> None:
     flags = " ".join(["-s", "-w", *(f"-X {version}.{name}={value}" for name, value in values.items())])
     with tempfile.TemporaryDirectory(dir=folder) as sources:
         modules = _with_quicker_kubelet(Path(sources))
-        build = ["go", "build", "-trimpath", f"-modfile={modules}", "-ldflags", flags, "-o"]
+        build = [
+            "go",
+            "build",
+            "-trimpath",
+            "-buildvcs=false",
+            f"-modfile={modules}",
+            "-ldflags",
+            flags,
+            "-o",
+        ]
         run([*build, folder / "kube", "."], folder=module, environment=STATIC)
         run([*build, folder / "pause", "./pause"], folder=module, environment=STATIC)
 

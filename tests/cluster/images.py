@@ -136,6 +136,9 @@ def _remove_old(daemon: Docker, image: Image) -> None:
     tags = daemon.run("image", "ls", "--format={{.Tag}}", image.name).split()  # the newest first
     for tag in [tag for tag in tags if tag != TAGS[image.name]][KEPT:]:
         daemon.run("image", "rm", f"{image.name}:{tag}")
+    daemon.run(
+        "image", "prune", "--force", "--filter=until=24h"
+    )  # stages of builds that no later build stands on
 
 
 def _import(daemon: Docker, tar: Path, tag: str, *changes: str) -> None:

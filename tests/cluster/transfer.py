@@ -79,14 +79,14 @@ class Layout:
     def _layer(self, folder: Path) -> Blob:
         name = folder.parent.name
         if name not in self.layers:
-            self.layers[name] = self._put(lambda file: pack(folder, file))
+            self.layers[name] = self.put(lambda file: pack(folder, file))
         return self.layers[name]
 
     def _json(self, value: Mapping[str, Any]) -> Blob:
         content = json.dumps(value).encode()
-        return self._put(lambda file: file.write(content))
+        return self.put(lambda file: file.write(content))
 
-    def _put(self, write: Callable[[IO[bytes]], object]) -> Blob:
+    def put(self, write: Callable[[IO[bytes]], object]) -> Blob:
         """Add what `write` writes. Its name in the tar, which stands before it, is known only afterwards."""
         header = self._file.tell()
         self._file.seek(header + tarfile.BLOCKSIZE)
