@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any, Literal
 
 HERE = Path(__file__).parent
-TOPICS = ("startup", "chain", "maps", "cached", "montage", "arrays", "memory", "others")
+TOPICS = ("startup", "pod_startup", "chain", "maps", "cached", "montage", "arrays", "memory", "others")
 CORES = len(os.sched_getaffinity(0))
 
 Measure = Callable[[], float]

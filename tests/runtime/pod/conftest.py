@@ -50,6 +50,7 @@ class Pods:
     options: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    popen: Any = subprocess.Popen
 
     def write(self, text: str, name: str = "work.py") -> Path:
         """A module of the project."""
@@ -69,7 +70,15 @@ class Pods:
         """Begin a unit: `nodes` of the block `main`, or whole blocks."""
         blocks = nodes if nodes and "nodes" in nodes[0] else [{"name": "main", "nodes": nodes}]
         document = {"blocks": blocks, **given.pop("document", {})}
-        unit = {"run": "u1", "store": self.store, "path": node, "attempt": 1, "node": node, **self.options, **given}
+        unit = {
+            "run": "u1",
+            "store": self.store,
+            "path": node,
+            "attempt": 1,
+            "node": node,
+            **self.options,
+            **given,
+        }
         spec = UnitSpec(name="reduce", does=does, document=document, **unit)
         self.log.write_text("")
         variables = {
@@ -81,7 +90,7 @@ class Pods:
             **self.environment,
             **(env or {}),
         }
-        process = subprocess.Popen(
+        process = self.popen(
             [sys.executable, "-m", "headwater.runtime"],
             env=variables, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip

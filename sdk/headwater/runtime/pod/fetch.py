@@ -45,6 +45,8 @@ def portable(encoded: Encoded, values: Values) -> Portable:
         return {"bytes": values.store.read(encoded["ref"]), "format": encoded["format"]}
     if "list" in encoded:
         return {"list": [portable(part, values) for part in encoded["list"]]}
+    if "dict" in encoded:
+        return {"dict": {name: portable(part, values) for name, part in encoded["dict"].items()}}
     if "item" in encoded:
         whole, index = encoded["item"]
         return {"item": [portable(whole, values), index]}

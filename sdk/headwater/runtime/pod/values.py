@@ -64,6 +64,9 @@ class Values:
             return range(encoded["range"])
         if "list" in encoded:
             return self._many(encoded["list"])
+        if "dict" in encoded:
+            written = encoded["dict"]
+            return dict(zip(written, self._many(list(written.values())), strict=True))
         if "items" in encoded:
             return self._column(encoded).all()
         if "file" in encoded:
