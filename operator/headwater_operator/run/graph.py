@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from headwater.document.graph import to_graph
+from headwater.document.graph import runs_in_one_place, to_graph
 from headwater.engine.graph import Block, BlockInput, Call, Graph, Node
 
 Spec = Mapping[str, Any]
@@ -24,7 +24,8 @@ def cluster_graph(spec: Spec) -> Graph:
     >>> graph.blocks["main"].nodes[0].inputs["x"]
     Const(value={'json': 3})
     """
-    graph = to_graph({**spec, "blocks": [_encoded_block(block) for block in spec["blocks"]]})
+    blocks = [_encoded_block(block) for block in _with_cached_units(spec)]
+    graph = to_graph({**spec, "blocks": blocks})
     entry = graph.blocks[graph.entrypoint]
     if not entry.unit:
         return graph
@@ -34,6 +35,21 @@ def cluster_graph(spec: Spec) -> Graph:
         entry.inputs,
     )
     return Graph({**graph.blocks, ENTRY_UNIT: whole}, ENTRY_UNIT, graph.policy)
+
+
+def _with_cached_units(spec: Spec) -> list[Spec]:
+    """A call that is cached runs in one pod: only a pod can look into its inputs for the key."""
+    default = (spec.get("defaults") or {}).get("cache", "off")
+    cached = {
+        node["call"]["block"]
+        for block in spec["blocks"]
+        for node in block["nodes"]
+        if "block" in (node.get("call") or {}) and (node.get("cache") or default) != "off"
+    }
+    suitable = {name for name in cached if runs_in_one_place(spec["blocks"], name)}
+    return [
+        {**block, "placement": "unit"} if block["name"] in suitable else block for block in spec["blocks"]
+    ]
 
 
 def encoded_arguments(spec: Spec) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from headwater_operator.kube.api import ApiError
 from headwater_operator.kube.informer import Key
 from headwater_operator.kube.queue import WorkQueue
 from headwater_operator.run.accept import Acceptance, accept
+from headwater_operator.run.announcing import Announcer
 from headwater_operator.run.cluster import Cluster
 from headwater_operator.run.ending import Ending
 from headwater_operator.run.load import restored_run
@@ -80,12 +81,14 @@ class Reconciler:
         self.by_uid: dict[str, Run] = {}
         self.cluster: Cluster
         self.ending: Ending
+        self.announcer: Announcer
         self._claims: set[str] = set()
 
     def attach(self, cluster: Cluster) -> None:
         """Work on this cluster."""
         self.cluster = cluster
         self.ending = Ending(cluster, self.queue, self.recorder, self.clock)
+        self.announcer = Announcer(cluster)
 
     # ------------------------------------------------------------ what the informers say
 
@@ -148,6 +151,7 @@ class Reconciler:
     async def _pass(self, run: Run, view: WorkflowView) -> None:
         run_pass(run, view, self._sight(run), self.settings)
         await look_closer(run, self.cluster, self.clock())
+        self.announcer.announce(run, self.clock())
         if not await self._write(run, view):
             return
         await self._act(run)

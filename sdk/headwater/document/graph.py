@@ -117,13 +117,22 @@ def to_graph(spec: Spec) -> Graph:
 
 def _map_bodies_that_are_units(blocks: Sequence[Spec]) -> set[str]:
     """Blocks that only maps call and that one place can run from start to end."""
-    by_name = {block["name"]: block for block in blocks}
     bodies = {
         node["map"]["call"]["block"]
         for block in blocks
         for node in block["nodes"]
         if "map" in node and "block" in (node["map"].get("call") or {})
     }
+    return {name for name in bodies if runs_in_one_place(blocks, name)}
+
+
+def runs_in_one_place(blocks: Sequence[Spec], name: str) -> bool:
+    """Whether one place (a pod, a worker) can run a block from start to end.
+
+    >>> runs_in_one_place([{"name": "b", "nodes": [{"name": "a", "task": "m:a"}]}], "b")
+    True
+    """
+    by_name = {block["name"]: block for block in blocks}
 
     def suits(name: str, seen: frozenset[str] = frozenset()) -> bool:
         if name in seen or name not in by_name:
@@ -139,7 +148,7 @@ def _map_bodies_that_are_units(blocks: Sequence[Spec]) -> set[str]:
                 return False
         return True
 
-    return {name for name in bodies if suits(name)}
+    return suits(name)
 
 
 def blocks_called(node: Spec) -> list[str]:
