@@ -1,0 +1,119 @@
+"""One active operator: who waits, who takes over, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from headwater_operator.kube.lease import Lease, own_identity
+
+from tests.operator.simulated_api import SimulatedApi
+from tests.operator.simulated_time import run_simulated
+
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/lab/leases"
+
+
+def lease(api: Any, identity: str) -> Lease:
+    return Lease(api, "lab", "operator", identity=identity)
+
+
+def holder(api: SimulatedApi) -> str:
+    return str(api.collection(LEASES)["operator"]["spec"]["holderIdentity"])
+
+
+async def keeping(one: Lease) -> asyncio.Task[None]:
+    await one.acquire()
+    return asyncio.create_task(one.keep())
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_a_second_operator_waits_as_long_as_the_first_renews() -> None:
+    async def run() -> None:
+        api = SimulatedApi()
+        first = await keeping(lease(api, "elsewhere~1~1"))
+        second = asyncio.create_task(lease(api, "elsewhere~2~2").acquire())
+        await asyncio.sleep(300)
+        assert not second.done()
+        assert holder(api) == "elsewhere~1~1"
+        await end(first, second)
+
+    run_simulated(run())
+
+
+def test_after_a_graceful_end_the_next_one_begins_at_once() -> None:
+    async def run() -> None:
+        api = SimulatedApi()
+        loop = asyncio.get_running_loop()
+        one = lease(api, "elsewhere~1~1")
+        first = await keeping(one)
+        second = asyncio.create_task(lease(api, "elsewhere~2~2").acquire())
+        await asyncio.sleep(5)
+        await end(first)
+        await one.release()
+        before = loop.time()
+        await second
+        assert loop.time() - before < 2
+
+    run_simulated(run())
+
+
+def test_after_a_death_elsewhere_the_next_one_waits_out_the_duration_by_its_own_clock() -> None:
+    async def run() -> None:
+        api = SimulatedApi()
+        loop = asyncio.get_running_loop()
+        await end(await keeping(lease(api, "elsewhere~1~1")))
+        # The holder's clock is an hour ahead: nobody looks at it.
+        api.change(LEASES, "operator", spec={"renewTime": "2099-01-01T00:00:00.000000Z"})
+        before = loop.time()
+        await lease(api, "elsewhere~2~2").acquire()
+        assert 15 <= loop.time() - before < 20
+
+    run_simulated(run())
+
+
+def test_a_process_of_this_machine_that_is_gone_is_replaced_at_once() -> None:
+    async def run() -> None:
+        api = SimulatedApi()
+        loop = asyncio.get_running_loop()
+        await end(await keeping(lease(api, f"{socket.gethostname()}~999999999~1")))
+        before = loop.time()
+        await lease(api, own_identity()).acquire()
+        assert loop.time() - before < 1
+
+    run_simulated(run())
+
+
+def test_a_holder_that_cannot_renew_gives_up_before_others_take_over() -> None:
+    async def run() -> None:
+        api = SimulatedApi()
+        loop = asyncio.get_running_loop()
+        keep = await keeping(lease(api, "elsewhere~1~1"))
+        await asyncio.sleep(6)
+
+        def unreachable(method: str, path: str, done: bool) -> None:
+            from headwater_operator.kube.api import ApiError
+
+            raise ApiError(0, "unreachable")
+
+        api.hook = unreachable
+        before = loop.time()
+        await keep
+        assert loop.time() - before < 15
+
+    run_simulated(run())
+
+
+def test_a_holder_that_was_replaced_notices() -> None:
+    async def run() -> None:
+        api = SimulatedApi()
+        keep = await keeping(lease(api, "elsewhere~1~1"))
+        api.change(LEASES, "operator", spec={"holderIdentity": "elsewhere~2~2"})
+        await asyncio.wait_for(keep, 20)
+
+    run_simulated(run())
