@@ -214,8 +214,8 @@ def resources_page() -> str:
 
 RESOURCES = """\
 The definitions lie in `crds/` and are made from the same models as these pages; `kubectl explain workflow.spec` says
-the same in a terminal. All kinds are of `headwater.dev/v1alpha1` and live in namespaces; `kubectl get headwater` lists all.
-The fields of a Workflow are on [their own page](document.md).
+the same in a terminal. All kinds are of `headwater.dev/v1alpha1` and live in namespaces; `kubectl get headwater` lists
+all. The fields of a Workflow are on [their own page](document.md).
 """
 REFUSALS = """\
 The API server refuses values of wrong types, names twice, numbers out of bounds, a node of two kinds, an entrypoint
