@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
 from tests.slurm import cluster, daemons
 from tests.slurm.places import ENV, STATE, SlurmTestError, slot
+from tests.slurm.settings import environment
 
 
 def main(words: list[str]) -> int:
@@ -21,6 +23,8 @@ def main(words: list[str]) -> int:
             cluster.down()
             print("Slurm is down")
         elif command == "status":
+            if STATE.exists():
+                os.environ.update(environment(slot()))
             for daemon in daemons.every():
                 print(f"{daemon.name:16} pid {daemon.pid}")
             complete = STATE.exists() and cluster.is_complete(slot())

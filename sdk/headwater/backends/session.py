@@ -22,6 +22,7 @@ from headwater.errors import MapFailed, RunFailed, UsageError
 from headwater.runtime.caching import CacheAccess, source_of
 from headwater.runtime.code import Code, live_inputs
 from headwater.runtime.driver import Driver
+from headwater.runtime.facts import RunFacts
 from headwater.runtime.inline import InlineExecutor, LocalExecutor
 from headwater.values.code import code_digest
 
@@ -150,6 +151,15 @@ def run(
         log=tracking.log_file,
         echo=tracking.echo,
         store=tracking.store,
+    )
+    executor.begin(
+        RunFacts(
+            tracking.run_id,
+            name or compiled.name,
+            compiled.spec,
+            resumed_from or "",
+            recompute=overwrite_cache,
+        )
     )
     engine = Engine(
         graph,

@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "BACKENDS": {
         "default": "headwater.backends.default",
         "parallel": "headwater.backends.parallel",
+        "slurm": "headwater.backends.slurm",
         "kubernetes": "headwater.backends.kubernetes",
     },
     "ROOT_COMMAND_CLASS": None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headwater.blocks.signals import ExitPipeline, Skipped
 from headwater.configuration import config, context
@@ -13,11 +13,12 @@ from headwater.configuration.logs import apply_logging, logging_in_force
 from headwater.engine.graph import Call, Container, Graph, Task
 from headwater.errors import TargetError
 from headwater.runtime import capture, scope
-from headwater.runtime.caching import CacheAccess
 from headwater.runtime.carry import kept
 from headwater.runtime.code import Code, live_inputs
 from headwater.runtime.items import Cached, ItemRunner
-from headwater.runtime.unit import run_unit
+
+if TYPE_CHECKING:
+    from headwater.runtime.caching import CacheAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class TaskCall:
         if isinstance(body, Task):
             return self.code.run_task(body.ref, inputs)
         if isinstance(body, Call):
+            from headwater.runtime.unit import run_unit  # an engine, which a single task does not need
+
             outputs = run_unit(self.graph, body.block, inputs, self.code, path, self.cache)
             return Skipped() if outputs is None else outputs
         raise TargetError("container nodes run on Kubernetes only", fix="Submit the workflow to a cluster.")

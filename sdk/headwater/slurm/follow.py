@@ -1,0 +1,309 @@
+"""Following jobs: one listing of the markers and, seldom, one question to Slurm, for all of them together.
+
+Markers say how tasks end. Slurm is asked for what they cannot tell: that a task has ended without one, and why one
+does not begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from headwater.slurm.errors import SlurmAway
+from headwater.slurm.records import Record
+from headwater.slurm.script import CLAIM, DONE, EXIT, PART, marker, parsed
+from headwater.slurm.shell import Files
+from headwater.slurm.states import ACTIVE, ENDED_WELL, Cause, cause_of, died, lost, why_it_waits
+from headwater.slurm.transport import Transport
+
+FIRST_LISTING, LAST_LISTING = 0.05, 1.0
+FIRST_QUESTION = 1.0
+SLOWER = 1.5
+SHARE_OF_TIME = 20
+"""A look is not repeated before this many times the time that it took: looking never costs more than 5%."""
+LATE_MARKER_SECONDS = 2.0
+"""How long a marker may come after Slurm has said how the task ended, where it says that it ended badly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A task has left the queue."""
+
+    name: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A task has left its result."""
+
+    name: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A task has ended without a result."""
+
+    name: str
+    index: int
+    cause: Cause
+    state: str
+    alone: bool = True
+    """Whether it had the time and memory of its job to itself: not where another task of the array had taken it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Something that a person should know: a job is held, or Slurm does not answer."""
+
+    name: str
+    message: str
+
+
+Seen = Begun | Done | Ended | Waits
+
+
+@dataclass(slots=True)
+class Followed:
+    """A job and those of its tasks whose end has not been seen."""
+
+    name: str
+    job: int
+    open: set[int]
+    begun: set[int] = field(default_factory=set)
+    missing: dict[int, float] = field(default_factory=dict)
+    said: str = ""
+
+
+@dataclass(slots=True)
+class _Suspect:
+    """A task without a result that may have ended, and the record of the job task that was at it."""
+
+    index: int
+    record: Record | None
+    alone: bool = True
+
+
+class Follower:
+    """Follows the jobs whose markers lie in one folder."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        files: Files,
+        out: str,
+        clock: Callable[[], float],
+        *,
+        poll_seconds: float = 15.0,
+        grace_seconds: float = 30.0,
+    ) -> None:
+        self._transport = transport
+        self._files = files
+        self._out = out
+        self._clock = clock
+        self._grace = grace_seconds
+        self._jobs: dict[str, Followed] = {}
+        self._listed: set[str] = set()
+        self._exits: set[tuple[str, int]] = set()
+        self._listing = _Pace(FIRST_LISTING, LAST_LISTING)
+        self._asking = _Pace(min(FIRST_QUESTION, poll_seconds), poll_seconds)
+        self._away = ""
+        self._trouble = 0.0
+
+    # ---------------------------------------------------------------- which jobs
+
+    def follow(self, name: str, job: int, indices: Sequence[int]) -> None:
+        """Follow these tasks of a job from now on."""
+        self._jobs[name] = Followed(name, job, set(indices))
+        # Its markers may have been listed before it was followed: a resumed run finds them all at once.
+        self._listed = {file for file in self._listed if not file.startswith(f"{name}.")}
+        now = self._clock()
+        self._listing.hurry(now)
+        self._asking.hurry(now + self._asking.first)
+
+    def drop(self, name: str) -> Followed | None:
+        """Follow a job no longer."""
+        return self._jobs.pop(name, None)
+
+    @property
+    def jobs(self) -> Mapping[str, Followed]:
+        """The jobs that are followed, by name."""
+        return self._jobs
+
+    # ---------------------------------------------------------------- looking
+
+    def seconds_to_next_look(self) -> float:
+        """How long there is nothing to do."""
+        if not self._jobs:
+            return LAST_LISTING
+        return max(min(self._listing.due, self._asking.due) - self._clock(), 0.0)
+
+    def look(self) -> list[Seen]:
+        """What has happened since the last look; nothing when it is not yet time for one."""
+        seen: list[Seen] = []
+        if not self._jobs:
+            return seen
+        now = self._clock()
+        if now >= self._listing.due:
+            seen += self._list()
+            self._listing.looked(now, self._clock(), changed=bool(seen))
+        if self._jobs and now >= self._asking.due:
+            answered = self._ask(now)
+            self._asking.looked(now, self._clock(), changed=bool(answered))
+            seen += answered
+        return seen
+
+    def _list(self) -> list[Seen]:
+        names = set(self._files.names(self._out))
+        fresh = names - self._listed
+        self._listed = names
+        seen: list[Seen] = []
+        for found in map(parsed, sorted(fresh)):
+            job = self._jobs.get(found[0]) if found is not None else None
+            if found is None or job is None or found[1] not in job.open:
+                continue
+            name, index, what = found
+            if what == PART and index not in job.begun:
+                job.begun.add(index)
+                seen.append(Begun(name, index))
+            elif what == DONE:
+                self._close(job, index)
+                seen.append(Done(name, index))
+            elif what == EXIT:
+                self._exits.add((name, index))
+                self._asking.hurry(self._clock())
+        return seen
+
+    def _close(self, job: Followed, index: int) -> None:
+        job.open.discard(index)
+        job.missing.pop(index, None)
+        self._exits.discard((job.name, index))
+        if not job.open:
+            self._jobs.pop(job.name, None)
+
+    # ---------------------------------------------------------------- asking Slurm
+
+    def _ask(self, now: float) -> list[Seen]:
+        jobs = list(self._jobs.values())
+        try:
+            records = self._transport.records([job.job for job in jobs])
+        except SlurmAway as error:
+            return self._slurm_is_away(str(error), now)
+        self._away = ""
+        self._trouble = 0.0
+        by_job: dict[int, list[Record]] = {}
+        for record in records:
+            by_job.setdefault(record.job, []).append(record)
+        seen: list[Seen] = []
+        for job in jobs:
+            # Ids are used again after the controller has lost its state: the name decides.
+            own = [each for each in by_job.get(job.job, ()) if not each.name or each.name == job.name]
+            seen += self._compare(job, own, now)
+        return seen
+
+    def _slurm_is_away(self, message: str, now: float) -> list[Seen]:
+        self._trouble = self._trouble or now
+        if message == self._away:
+            return []
+        self._away = message
+        return [Waits("", f"{message} Waiting for it; jobs that run go on.")]
+
+    def _compare(self, job: Followed, records: Sequence[Record], now: float) -> list[Seen]:
+        exact = {record.task: record for record in records if record.task >= 0}
+        pending = [record for record in records if record.task < 0]
+        suspects: list[_Suspect] = []
+        for index in sorted(job.open):
+            record = exact.get(index) or next((each for each in pending if each.speaks_of(index)), None)
+            if record is None or record.state not in ACTIVE or (job.name, index) in self._exits:
+                suspects.append(_Suspect(index, record))
+            else:
+                job.missing.pop(index, None)
+        seen: list[Seen] = []
+        for record in pending or records:
+            message = why_it_waits(record)
+            if message and message != job.said:
+                job.said = message
+                seen.append(Waits(job.name, message))
+        if suspects:
+            seen += self._judge(job, suspects, exact, now)
+        return seen
+
+    def _judge(
+        self, job: Followed, suspects: list[_Suspect], exact: Mapping[int, Record], now: float
+    ) -> list[Seen]:
+        """Tasks that Slurm does not run any more: their markers decide; without one, why there is none."""
+        self._listing.hurry(now)
+        self._find_owners(job, suspects, exact)
+        late: list[_Suspect] = []
+        for suspect in suspects:
+            if suspect.record is not None and suspect.record.state in ACTIVE:
+                job.missing.pop(suspect.index, None)  # it ends soon, or another task of the array is at it
+                continue
+            since = job.missing.setdefault(suspect.index, now)
+            if (job.name, suspect.index) in self._exits or now - since >= self._patience(suspect.record):
+                late.append(suspect)
+        if len(late) < len(suspects):
+            self._asking.hurry(now + min(LATE_MARKER_SECONDS, self._grace) / 2)
+        return [self._verdict(job, suspect) for suspect in late]
+
+    def _find_owners(self, job: Followed, suspects: list[_Suspect], exact: Mapping[int, Record]) -> None:
+        """Where another task of the array has taken one over, that one's record counts."""
+        paths = {f"{self._out}/{marker(job.name, each.index, CLAIM)}": each for each in suspects}
+        for path, content in self._files.get(list(paths)).items():
+            words = content.split()
+            owner = int(words[1]) if len(words) == 2 and words[1].isdigit() else paths[path].index
+            if owner != paths[path].index:
+                paths[path].alone = False
+                paths[path].record = exact.get(owner)
+
+    def _verdict(self, job: Followed, suspect: _Suspect) -> Seen:
+        index, record = suspect.index, suspect.record
+        # Read, not listed: a listing of the folder may be old on a network file system.
+        done, note = (f"{self._out}/{marker(job.name, index, what)}" for what in (DONE, EXIT))
+        found = self._files.get([done, note])
+        self._close(job, index)
+        if done in found:
+            return Done(job.name, index)
+        cause = _cause(job, index, record, found.get(note, b"").decode(errors="replace"))
+        return Ended(job.name, index, cause, record.state if record is not None else "", suspect.alone)
+
+    def _patience(self, record: Record | None) -> float:
+        if record is None or record.state == ENDED_WELL:
+            return self._grace
+        return min(LATE_MARKER_SECONDS, self._grace)
+
+
+def _cause(job: Followed, index: int, record: Record | None, note: str) -> Cause:
+    where = record.where if record is not None else f"{job.job}_{index}" if index else str(job.job)
+    words = note.split()
+    code = int(words[0]) if words and words[0].lstrip("-").isdigit() else None
+    if record is None:
+        node = words[3] if len(words) > 3 else ""
+        return lost(where) if code is None else died(where, "ended", code, 0, node)
+    if code is not None and record.state in ("FAILED", "COMPLETED"):
+        return died(where, record.state, code, 0, record.node)
+    if record.state == ENDED_WELL:
+        return died(where, record.state, record.exit_code, record.signal, record.node, "it left no result")
+    return cause_of(record)
+
+
+class _Pace:
+    """When to look again: soon while things change, ever more seldom while they do not."""
+
+    def __init__(self, first: float, last: float) -> None:
+        self.first = first
+        self._last = last
+        self._step = first
+        self.due = 0.0
+
+    def hurry(self, at: float) -> None:
+        """Look at this time at the latest, and often again."""
+        self._step = self.first
+        self.due = min(self.due, at) if self.due else at
+
+    def looked(self, began: float, ended: float, *, changed: bool) -> None:
+        """A look is over."""
+        self._step = self.first if changed else min(self._step * SLOWER, self._last)
+        if self.due <= began:  # nobody has asked for a certain time meanwhile
+            self.due = ended + max(self._step, SHARE_OF_TIME * (ended - began))
