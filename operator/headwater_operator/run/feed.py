@@ -339,10 +339,12 @@ def _groups(run: Run, command: Collect) -> list[list[str]]:
     body = command.map.body
     if not isinstance(body, Call):
         return []
-    groups: dict[str, list[str]] = {}
-    for name, source in run.engine.graph.blocks[body.block].outputs.items():
+    block = run.engine.graph.blocks[body.block]
+    # In the order of the nodes: the API server sorts the outputs by their names.
+    groups: dict[str, list[str]] = {node.name: [] for node in block.nodes}
+    for name, source in block.outputs.items():
         groups.setdefault(getattr(source, "node", ""), []).append(name)
-    return list(groups.values())
+    return [names for names in groups.values() if names]
 
 
 def is_oom(failure: Failure) -> bool:

@@ -52,7 +52,8 @@ def run_pass(run: Run, view: WorkflowView, sight: Sight, settings: BuildSettings
     _register(run, feeder, settings, sight)
     if _detach(run):
         feeder.feed(_observed(run, sight))
-    _note_waits(run, sight, looked_at)
+    feeder.feed(_note_waits(run, sight, looked_at))
+    _register(run, feeder, settings, sight)
     _drop_finished(run, looked_at)
     for state in run.engine.take_changes():
         run.changed[state.path] = state
@@ -191,17 +192,26 @@ def _detach(run: Run) -> bool:
     return found
 
 
-def _note_waits(run: Run, sight: Sight, names: Iterable[str]) -> None:
+def _note_waits(run: Run, sight: Sight, names: Iterable[str]) -> list[Event]:
+    """Say why pods do not start; one that never can is a failure of its node."""
+    events: list[Event] = []
     for name in names:
-        expected = run.expected.get(name)
-        if expected is None or name in run.uncreated:
+        expected, pod = run.expected.get(name), sight.pod(name)
+        wave = run.jobs.get(pod.job) if pod is not None and pod.job else None
+        path = expected.path if expected is not None else wave.path if wave is not None else None
+        if path is None or name in run.uncreated:
             continue
-        if name in run.started_pods:
-            note_waiting(run, expected.path, None)
+        if pod is None or pod.phase != "Pending":
+            note_waiting(run, path, None)
             continue
-        pod = sight.pod(name)
-        found = waiting(pod.raw) if pod is not None else None
-        note_waiting(run, expected.path, found.text if found is not None else None)
+        found = waiting(pod.raw)
+        if found is None:
+            continue
+        note_waiting(run, path, found.text)
+        if found.hopeless and expected is not None:
+            failure = Failure(found.reason, found.text, ErrorClass.INVALID, path)
+            events.append(Failed(path, expected.attempt, failure, sight.now))
+    return events
 
 
 def note_waiting(run: Run, path: str, text: str | None) -> None:

@@ -340,7 +340,7 @@ class Reconciler:
         if dates:
             self.queue.add_after(run.key, max(min(dates) - now, 0.01))
         pending = len(run.expected) - len(run.started_pods)
-        if pending > 0 and not run.engine.ended:
+        if (pending > 0 or run.jobs) and not run.engine.ended:
             self.queue.add_after(run.key, 10.0)
 
     def trouble(self, key: Key, error: Exception) -> None:

@@ -49,11 +49,10 @@ def _pods_at_once(run: Run, wave: Wave, job: JobView) -> int | None:
         return None
     units = sum(not expected.stage for expected in run.expected.values())
     others = sum(
-        min(len(each.items), job.parallelism * each.per_pod)
+        min(-(-len(each.items) // each.per_pod), job.parallelism)
         for name, each in run.jobs.items()
         if each is not wave and name in run.created
     )
     room = max(engine.parallelism - units - others, 1)
     own = state.node.kind.parallelism
-    items = min(room, own) if own is not None else room
-    return max(1, min(items // wave.per_pod, job.completions))
+    return min(room, own or room, job.completions)

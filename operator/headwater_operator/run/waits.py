@@ -1,8 +1,11 @@
-"""A pod that does not start although it has a node: the reason is in the cluster's events only."""
+"""Pods that do not start, and Jobs that make none: the reason is in the cluster's events only."""
 
 from __future__ import annotations
 
-from headwater_operator.diagnosis import waiting
+from collections.abc import Sequence
+from typing import Any
+
+from headwater_operator.diagnosis import Waiting, job_trouble, waiting
 from headwater_operator.kube.api import ApiError
 from headwater_operator.run.cluster import Cluster
 from headwater_operator.run.memory import Run
@@ -14,30 +17,56 @@ MOST_LOOKED_AT = 3
 
 
 async def look_closer(run: Run, cluster: Cluster, now: float) -> None:
-    """Ask for the events of a few pods that have been waiting for a while and do not say why."""
+    """Ask for the events of a few things that have been waiting for a while and do not say why."""
     if now - run.looked_at < LOOK_EVERY:
         return
-    silent = [
-        (name, expected)
+    pods = [
+        (name, expected.path)
         for name, expected in run.expected.items()
-        if name not in run.uncreated
-        and name not in run.started_pods
-        and now - run.launched.get(expected.path, (now, 0.0))[0] > LOOK_AFTER
+        if name not in run.uncreated and name not in run.started_pods and _late(run, expected.path, now)
     ]
-    if not silent:
+    jobs = [
+        (name, wave.path)
+        for name, wave in run.jobs.items()
+        if name not in run.uncreated
+        and _late(run, wave.path, now)
+        and not any(True for _ in cluster.pods_of_job(run.key[0], name))
+    ]
+    if not pods and not jobs:
         return
     run.looked_at = now
-    for name, expected in silent[:MOST_LOOKED_AT]:
-        pod = cluster.pod(run.key[0], name)
-        if pod is None or pod.ended:
-            continue
-        try:
-            found = await cluster.api.get(
-                f"/api/v1/namespaces/{run.key[0]}/events",
-                {"fieldSelector": f"involvedObject.name={name}", "limit": "20"},
-            )
-        except ApiError:
-            return  # it is only for the message
-        said = waiting(pod.raw, found.get("items") or ())
-        if said is not None:
-            note_waiting(run, expected.path, said.text)
+    try:
+        for name, path in pods[:MOST_LOOKED_AT]:
+            await _look_at_pod(run, cluster, name, path)
+        for name, path in jobs[:MOST_LOOKED_AT]:
+            await _look_at_job(run, cluster, name, path)
+    except ApiError:
+        return  # it is only for the message
+
+
+def _late(run: Run, path: str, now: float) -> bool:
+    return now - run.launched.get(path, (now, 0.0))[0] > LOOK_AFTER
+
+
+async def _look_at_pod(run: Run, cluster: Cluster, name: str, path: str) -> None:
+    pod = cluster.pod(run.key[0], name)
+    if pod is None or pod.phase != "Pending":
+        return
+    said = waiting(pod.raw, await _events(run, cluster, name))
+    if said is not None:
+        note_waiting(run, path, said.text)
+
+
+async def _look_at_job(run: Run, cluster: Cluster, name: str, path: str) -> None:
+    job = await cluster.api.get(f"/apis/batch/v1/namespaces/{run.key[0]}/jobs/{name}")
+    said = job_trouble(job, await _events(run, cluster, name))
+    if isinstance(said, Waiting):
+        note_waiting(run, path, said.text)
+
+
+async def _events(run: Run, cluster: Cluster, name: str) -> Sequence[Any]:
+    found = await cluster.api.get(
+        f"/api/v1/namespaces/{run.key[0]}/events",
+        {"fieldSelector": f"involvedObject.name={name}", "limit": "20"},
+    )
+    return found.get("items") or ()
