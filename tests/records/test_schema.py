@@ -52,7 +52,8 @@ def described(path: Path) -> list[tuple[object, ...]]:
     found: list[tuple[object, ...]] = []
     for name in sorted(names):
         found += [(name, *row) for row in connection.execute(f"PRAGMA table_info({name})")]
-        for index in connection.execute(f"PRAGMA index_list({name})").fetchall():
+        indexes = connection.execute(f"PRAGMA index_list({name})").fetchall()
+        for index in sorted(indexes, key=lambda index: str(index[1])):
             columns = connection.execute(f"PRAGMA index_info({index[1]})").fetchall()
             found.append((name, *index[1:], tuple(columns)))
     connection.close()

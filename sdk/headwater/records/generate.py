@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, func
+from sqlalchemy import Column, ColumnElement, Index, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
@@ -101,7 +101,7 @@ def source() -> str:
     schema = []
     for table in tables.metadata.sorted_tables:
         schema.append(_one_line(CreateTable(table)))
-        schema.extend(_one_line(CreateIndex(index)) for index in table.indexes)
+        schema.extend(_one_line(CreateIndex(index)) for index in sorted(table.indexes, key=_name))
     lines = [_HEADER, "SCHEMA: tuple[str, ...] = (\n"]
     lines += [f"    {_literal(text)},\n" for text in schema]
     lines.append(")\n\nUPSERTS: dict[str, Upsert] = {\n")
@@ -121,6 +121,10 @@ def source() -> str:
         lines.append(f"    {_literal(table.name)}: {_literal(after)},\n")
     lines.append("}\n")
     return "".join(lines)
+
+
+def _name(index: Index) -> str:
+    return str(index.name)
 
 
 def _one_line(statement: DDLElement) -> str:

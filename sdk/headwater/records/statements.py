@@ -36,8 +36,8 @@ SCHEMA: tuple[str, ...] = (
     "CREATE TABLE map_item ( run_id TEXT NOT NULL, path TEXT NOT NULL, item_index INTEGER NOT NULL, phase TEXT NOT NULL, attempt INTEGER NOT NULL, error_type TEXT, error_message TEXT, error_class TEXT, finished_at DOUBLE, version BIGINT NOT NULL, PRIMARY KEY (run_id, path, item_index) )",
     "CREATE TABLE map_slice ( run_id TEXT NOT NULL, path TEXT NOT NULL, first_index INTEGER NOT NULL, ranges TEXT NOT NULL, outputs TEXT, finished_at DOUBLE, version BIGINT NOT NULL, PRIMARY KEY (run_id, path, first_index) )",
     "CREATE TABLE run ( run_id TEXT NOT NULL, name TEXT NOT NULL, backend TEXT NOT NULL, target TEXT NOT NULL, phase TEXT NOT NULL, message TEXT NOT NULL, document_digest TEXT, configuration_digest TEXT, code TEXT, inputs TEXT, outputs TEXT, error_node TEXT, error_type TEXT, error_message TEXT, error_class TEXT, exit_code INTEGER, failed_items INTEGER NOT NULL, resumed_from TEXT, host TEXT NOT NULL, pid INTEGER NOT NULL, process TEXT NOT NULL, login TEXT NOT NULL, started_at DOUBLE NOT NULL, finished_at DOUBLE, heartbeat_at DOUBLE, version BIGINT NOT NULL, namespace TEXT, project TEXT, labels TEXT, progress_done INTEGER, progress_total INTEGER, PRIMARY KEY (run_id) )",
-    "CREATE INDEX run_started_at ON run (started_at)",
     "CREATE INDEX run_name ON run (name, started_at)",
+    "CREATE INDEX run_started_at ON run (started_at)",
     "CREATE TABLE runtime_exception ( run_id TEXT NOT NULL, path TEXT NOT NULL, item_index INTEGER NOT NULL, attempt INTEGER NOT NULL, type TEXT NOT NULL, message TEXT NOT NULL, error_class TEXT NOT NULL, traceback TEXT NOT NULL, raised_at DOUBLE, version BIGINT NOT NULL, PRIMARY KEY (run_id, path, item_index, attempt) )",
     "CREATE TABLE template ( project TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, digest TEXT NOT NULL, content TEXT NOT NULL, created_at DOUBLE NOT NULL, PRIMARY KEY (project, name, version) )",
 )
