@@ -80,6 +80,8 @@ class SimulatedApi:
         changed = _merged(found, body)
         if changed != found:
             self._put(collection, name, changed, "MODIFIED")
+            if "deletionTimestamp" in changed["metadata"] and not changed["metadata"].get("finalizers"):
+                self.remove(collection, name)
         self._leave("PATCH", path)
         return copy.deepcopy(changed)
 

@@ -36,6 +36,7 @@ class World:
         self.nodes = Nodes(self.api, script, self.rng)
         self.kill_at: Callable[[int, bool], bool] = lambda call, done: False
         self.fail_at: Callable[[int], Exception | None] = lambda call: None
+        self.recorder: Any = None
         self.operator_calls = 0
         self.kills = 0
         self.working = False
@@ -64,7 +65,7 @@ class World:
     def start_operator(self) -> None:
         """A new operator process."""
         queue: WorkQueue[tuple[str, str]] = WorkQueue()
-        reconciler = Reconciler(SETTINGS, queue, None, self.api.clock.now)
+        reconciler = Reconciler(SETTINGS, queue, self.recorder, self.api.clock.now)
         cluster = Cluster(
             self.api,  # type: ignore[arg-type]  # it offers the same
             namespace=NAMESPACE,

@@ -54,10 +54,6 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._later, (due, self._count, key))
         self._wake.set()
 
-    def forget(self, key: K) -> None:
-        """Drop what was planned for later."""
-        self._due.pop(key, None)
-
     async def get(self) -> K:
         """The next key; `done` must follow."""
         while True:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from headwater.engine.events import Stopped
 
 from headwater_operator.kube.api import ApiError
 from headwater_operator.kube.informer import Key
@@ -102,11 +105,9 @@ class Ending:
     async def hold(self, view: WorkflowView) -> None:
         """Keep the Workflow from going before its last state is stored."""
         if self.recorder is not None and FINALIZER not in view.finalizers:
-            try:
-                await self.cluster.patch_metadata(view, {"finalizers": [*view.finalizers, FINALIZER]})
-            except ApiError as error:
-                if error.status not in (404, 409):
-                    raise
+            await self._try(
+                self.cluster.patch_metadata(view, {"finalizers": [*view.finalizers, FINALIZER]}), view
+            )
 
     # ------------------------------------------------------------ after
 
@@ -118,68 +119,83 @@ class Ending:
         """Carry a run that has ended, or is being deleted, to its end; whether it can be forgotten."""
         if view.ended:
             self.wake_waiting(view)
-        if self.recorder is not None and not await self._recorded(view, run):
+        if self.recorder is not None and not self._recorded(view, run, self.recorder):
             self.queue.add_after((view.namespace, view.name), RECORD_POLL)
             return False
+        if FINALIZER in view.finalizers:
+            kept = [name for name in view.finalizers if name != FINALIZER]
+            await self._try(self.cluster.patch_metadata(view, {"finalizers": kept or None}), view)
+            return False  # the change brings it here again
         if view.deleting:
-            await self._let_go(view)
             return True
         ttl = view.spec.get("ttlSecondsAfterFinished")
-        if ttl is not None:
-            left = _finished_at(view) + ttl - self.clock()
-            if left > 0:
-                self.queue.add_after((view.namespace, view.name), min(left, 3600.0))
-                return True
+        left = None if ttl is None else _finished_at(view) + ttl - self.clock()
+        if left is not None and left <= 0:
             await self.cluster.api.delete(workflow_path(view.namespace, view.name))
             return True
-        if view.status.get("settled") != "true":
-            await self._try_status(view, {"settled": "true", **self._mirrored(view)})
+        await self._settle(view, left)
         return True
 
-    async def _recorded(self, view: WorkflowView, run: Run | None) -> bool:
+    async def _settle(self, view: WorkflowView, left: float | None) -> None:
+        """Say that nothing has to be done any more, or come back when its time to live is over."""
+        status: dict[str, object] = {}
+        if self.recorder is not None and not _is_mirrored(view):
+            status["conditions"] = _mirrored(view, self.clock())
+        if left is None and view.status.get("settled") != "true":
+            status["settled"] = "true"
+        if status:
+            await self._try(self.cluster.patch_status(view, status), view)
+        if left is not None:
+            self.queue.add_after((view.namespace, view.name), min(left, 3600.0))
+
+    def _recorded(self, view: WorkflowView, run: Run | None, recorder: Recorder) -> bool:
         """Whether the last state of a run is stored; offers it where nobody has yet."""
-        assert self.recorder is not None
-        if FINALIZER not in view.finalizers and (not view.status.get("engine") or view.deleting):
+        if _is_mirrored(view) or not view.status.get("engine"):
             return True
         if run is None:
-            if not view.status.get("engine"):
-                return True
             run = restored_run(view)
-        if self.recorder.stored(run):
+        if view.deleting and not run.engine.ended:
+            _cancel(run, self.clock())
+        if recorder.stored(run):
             return True
-        if not self.recorder.on_its_way(run) or self.recorder.wants_all(run):
-            self.recorder.offer(run, view, complete=True)
+        if not recorder.on_its_way(run) or recorder.wants_all(run):
+            recorder.offer(run, view, complete=True)
         return False
 
-    def _mirrored(self, view: WorkflowView) -> dict[str, object]:
-        if self.recorder is None:
-            return {}
-        kept = [each for each in view.status.get("conditions") or () if each["type"] != "Mirrored"]
-        mirrored = {
-            "type": "Mirrored", "status": "True", "reason": "Stored", "message": "",
-            "lastTransitionTime": iso(self.clock()),
-        }  # fmt: skip
-        return {"conditions": [*kept, mirrored]}
-
-    async def _let_go(self, view: WorkflowView) -> None:
-        if FINALIZER not in view.finalizers:
-            return
-        kept = [name for name in view.finalizers if name != FINALIZER]
-        try:
-            await self.cluster.patch_metadata(view, {"finalizers": kept or None})
-        except ApiError as error:
-            if error.status not in (404, 409):
-                raise
-
     async def _try_status(self, view: WorkflowView, status: dict[str, object]) -> None:
+        await self._try(self.cluster.patch_status(view, status), view)
+
+    async def _try(self, call: Awaitable[object], view: WorkflowView) -> None:
+        """A change of a Workflow; one that has changed meanwhile, or is gone, is looked at again."""
         try:
-            await self.cluster.patch_status(view, status)
+            await call
         except ApiError as error:
             if error.status == 409:
                 await self.cluster.read_again(view)
                 self.queue.add((view.namespace, view.name))
             elif error.status != 404:
                 raise
+
+
+def _cancel(run: Run, now: float) -> None:
+    """End a run whose Workflow is being deleted, without its `onExit`."""
+    engine = run.engine
+    engine.graph = replace(engine.graph, policy=replace(engine.graph.policy, on_exit=None))
+    engine.handle(Stopped(now, kill=True, reason="its Workflow was deleted"))
+    run.version += 1
+
+
+def _is_mirrored(view: WorkflowView) -> bool:
+    conditions = view.status.get("conditions") or ()
+    return any(each["type"] == "Mirrored" and each["status"] == "True" for each in conditions)
+
+
+def _mirrored(view: WorkflowView, now: float) -> list[dict[str, object]]:
+    kept = [each for each in view.status.get("conditions") or () if each["type"] != "Mirrored"]
+    mirrored = {
+        "type": "Mirrored", "status": "True", "reason": "Stored", "message": "", "lastTransitionTime": iso(now),
+    }  # fmt: skip
+    return [*kept, mirrored]
 
 
 def _lock_of(view: WorkflowView) -> tuple[str, str, str] | None:

@@ -180,7 +180,6 @@ class Reconciler:
         self.cluster.forget_run(run.uid)
         if self.recorder is not None:
             self.recorder.forget(run.uid)
-        self.queue.forget(run.key)
 
     # ------------------------------------------------------------ write down
 
