@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from headwater.backends.result import RunResult
 
 
 @dataclass(frozen=True)
@@ -97,3 +98,25 @@ def difference(expected: Any, actual: Any, where: str = "outputs") -> str | None
     else:
         return None if expected == actual else f"{where}: expected {expected!r}, got {actual!r}"
     return next((found for each in pairs if (found := difference(each[1], each[2], each[0]))), None)
+
+
+def check_result(case: Case, result: RunResult, scratch: Path) -> None:
+    """Assert that a result is what the case expects."""
+    if case.error is None:
+        assert str(result.error) == "None"
+    else:
+        assert result.error is not None
+        found = (result.error.node, result.error.type, result.error.error_class)
+        assert found == (case.error.node, case.error.type, case.error.error_class)
+        assert [words for words in case.error.says if words not in result.error.message] == []
+    assert result.phase == case.phase
+    if case.outputs is not None:
+        assert difference(dict(case.outputs), dict(result.outputs)) is None
+    assert {path: result.nodes[path].phase for path in case.nodes} == dict(case.nodes)
+    assert {path: result.nodes[path].attempts for path in case.attempts} == dict(case.attempts)
+    for path, expected in case.items.items():
+        items = result.nodes[path].items
+        assert items is not None
+        assert (items.total, items.succeeded, items.failed, items.cached) == expected
+    if case.check is not None:
+        case.check(scratch)

@@ -145,10 +145,12 @@ def output_groups(graph: Graph, mapped: Map) -> list[list[str]]:
     """The names of an item's outputs, grouped by the end node that gives them."""
     if not isinstance(mapped.body, Call):
         return []
-    groups: dict[str, list[str]] = {}
-    for name, source in graph.blocks[mapped.body.block].outputs.items():
+    block = graph.blocks[mapped.body.block]
+    # In the order of the nodes: that of the outputs' names is lost on the way through a cluster.
+    groups: dict[str, list[str]] = {node.name: [] for node in block.nodes}
+    for name, source in block.outputs.items():
         groups.setdefault(source.node if isinstance(source, From) else "", []).append(name)
-    return list(groups.values())
+    return [names for names in groups.values() if names]
 
 
 def collect(

@@ -69,7 +69,7 @@ def a_timeout_ends_the_task() -> Workflow:
     return w
 
 
-@task(timeout="200ms", retry={"limit": 1, "classes": ["Timeout"]})
+@task(timeout="1500ms", retry={"limit": 1, "classes": ["Timeout"]})
 def slow_at_first(scratch: str) -> {"tries": int}:
     tries = _tries(scratch)
     if tries == 1:

@@ -12,6 +12,7 @@ from typing import Any
 
 from headwater.blocks.compile import API_VERSION, Compiled
 from headwater.document.exact import is_exact
+from headwater.document.problems import wrong_type
 from headwater.errors import UsageError
 
 Spec = dict[str, Any]
@@ -81,7 +82,13 @@ def with_arguments(spec: Spec, inputs: Mapping[str, object]) -> Spec:
     Raises:
         UsageError: an input cannot be pickled, or the spec only names a template that would have to carry it.
     """
-    plain = {name: value for name, value in inputs.items() if is_exact(value)}
+    declared = _declared(spec)
+    plain = {
+        name: value
+        for name, value in inputs.items()
+        # A value of another type is for the task to judge, as everywhere; the operator would refuse it.
+        if is_exact(value) and not (name in declared and wrong_type(declared[name].get("type"), value))
+    }
     rest = {name: value for name, value in inputs.items() if name not in plain}
     arguments = {**(spec.get("arguments") or {}), **plain}
     for name in rest:
@@ -97,11 +104,22 @@ def with_arguments(spec: Spec, inputs: Mapping[str, object]) -> Spec:
             f"the input{'s' if len(rest) > 1 else ''} {listed} of a template must be JSON",
             fix="Write whole numbers without a fraction, or submit the workflow itself.",
         )
-    entry = spec.get("entrypoint") or spec["blocks"][0]["name"]
+    entry = _entry(spec)
     written["blocks"] = [
         _with_defaults(block, rest) if block["name"] == entry else block for block in spec["blocks"]
     ]
     return written
+
+
+def _entry(spec: Spec) -> str:
+    return str(spec.get("entrypoint") or spec["blocks"][0]["name"])
+
+
+def _declared(spec: Spec) -> Mapping[str, Any]:
+    """The inputs that the entry block declares; none where a template does."""
+    if not spec.get("blocks"):
+        return {}
+    return next(block.get("inputs") or {} for block in spec["blocks"] if block["name"] == _entry(spec))
 
 
 def _with_defaults(block: Spec, values: Mapping[str, object]) -> Spec:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.machinery
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -121,13 +123,22 @@ def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
     return spec
 
 
-def _imports(module: Module) -> set[str]:
-    """The modules that a module names in its import statements, those inside of functions too."""
-    try:
-        tree = ast.parse(module.file.read_bytes())
-    except (SyntaxError, ValueError):
-        return set()
+def _imports(module: Module) -> frozenset[str]:
     package = module.name if module.is_package else module.name.rpartition(".")[0]
+    with _parsing:
+        return _imports_of(module.file, module.file.stat().st_mtime_ns, package)
+
+
+_parsing = threading.Lock()  # ast.parse of Python 3.11 fails in two threads at once
+
+
+@functools.lru_cache(maxsize=4096)
+def _imports_of(file: Path, _changed: int, package: str) -> frozenset[str]:
+    """The modules that a file names in its import statements, those inside of functions too."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return frozenset()
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -140,7 +151,7 @@ def _imports(module: Module) -> set[str]:
             if base:
                 found.add(base)
                 found.update(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
-    return found
+    return frozenset(found)
 
 
 def _package_folder(module: Module) -> tuple[str, Path]:

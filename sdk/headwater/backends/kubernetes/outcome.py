@@ -138,8 +138,8 @@ def run_error_of(workflow: Json, nodes: Nodes) -> RunError | None:
     if failed:
         # An outer node repeats what one inside of it says.
         return max(failed, key=lambda each: each[0].count("/"))[1]
-    if phase == "Cancelled" and not status.get("message"):
-        return None
+    if exit_code_of(workflow) is not None or phase == "Cancelled":
+        return None  # it was told to end
     return RunError("", status.get("reason") or str(phase), status.get("message") or "", _class_of(status))
 
 

@@ -122,7 +122,6 @@ class Record:
         )
         self._recorder.close()
 
-
     def _finish_items(self, path: str, items: ItemCounts, at: float) -> None:
         done = IntervalSet([(0, items.total)])
         for index, error in items.failures.items():
