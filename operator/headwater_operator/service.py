@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from headwater.document.crd import custom_resource_definitions
+from headwater.document.linting import problems_of
 
 from headwater_operator.builders import BuildSettings, Store
 from headwater_operator.kube.api import Api, ApiError
@@ -57,7 +58,12 @@ class Service:
     async def run(self) -> None:
         """Work until cancelled; stand by while another operator holds the Lease."""
         try:
-            await self._ensure_definitions()
+            warm_up()
+            if await self._definitions_served():
+                background = asyncio.create_task(self._ensure_definitions())
+                background.add_done_callback(_log_failure)
+            else:
+                await self._ensure_definitions()
             while True:
                 if not self.options.leader_election:
                     await self._work()
@@ -150,7 +156,7 @@ class Service:
 
     async def _ensure_definitions(self) -> None:
         """Install the CRDs or bring them up to date; without the right to, check that they are there."""
-        for definition in custom_resource_definitions():
+        for definition in await asyncio.to_thread(custom_resource_definitions):
             name = definition["metadata"]["name"]
             try:
                 found = await self.api.get(f"{_DEFINITIONS}/{name}")
@@ -170,7 +176,10 @@ class Service:
                 await self._create_definition(name, definition)
             elif (found["metadata"].get("annotations") or {}).get(_DIGEST) != _digest_of(definition):
                 await self._replace_definition(name, definition, found)
-        await self._definitions_served()
+        for _ in range(100):  # a new one is served a moment after it was created
+            if await self._definitions_served():
+                return
+            await asyncio.sleep(0.1)
 
     async def _create_definition(self, name: str, definition: dict[str, Any]) -> None:
         try:
@@ -189,16 +198,30 @@ class Service:
             if error.status != 409:
                 raise
 
-    async def _definitions_served(self) -> None:
-        """A new CRD is served a moment after it was created."""
-        for _ in range(100):
-            try:
-                await self.api.get("/apis/headwater.dev/v1alpha1/workflows", {"limit": "1"})
-                return
-            except ApiError as error:
-                if error.status != 404:
-                    return  # with rights for one namespace only, this is a 403
-            await asyncio.sleep(0.1)
+    async def _definitions_served(self) -> bool:
+        try:
+            await self.api.get(f"/apis/headwater.dev/v1alpha1{self._scope}/workflows", {"limit": "1"})
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    @property
+    def _scope(self) -> str:
+        return f"/namespaces/{self.options.namespace}" if self.options.namespace else ""
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.warning("the CRDs could not be brought up to date: %s", task.exception())
+
+
+def warm_up() -> None:
+    """Import and build what the first run would otherwise wait for, half a second of it."""
+    node = {"name": "a", "task": "m:a"}
+    document = {"spec": {"blocks": [{"name": "main", "nodes": [node]}]}, "metadata": {"name": "warm-up"}}
+    problems_of({"apiVersion": "headwater.dev/v1alpha1", "kind": "Workflow", **document})
 
 
 def _digest_of(definition: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -28,7 +28,7 @@ class WorkQueue(Generic[K]):
         self._later: list[tuple[float, int, K]] = []
         self._due: dict[K, float] = {}
         self._count = 0
-        self._wake = asyncio.Event()
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._again)
@@ -39,7 +39,7 @@ class WorkQueue(Generic[K]):
             self._again.add(key)
         else:
             self._ready[key] = None
-            self._wake.set()
+            self._wake()
 
     def add_after(self, key: K, seconds: float) -> None:
         """Have it worked on after so many seconds, at the latest: an earlier date wins."""
@@ -52,7 +52,7 @@ class WorkQueue(Generic[K]):
         self._due[key] = due
         self._count += 1
         heapq.heappush(self._later, (due, self._count, key))
-        self._wake.set()
+        self._wake()
 
     async def get(self) -> K:
         """The next key; `done` must follow."""
@@ -62,15 +62,9 @@ class WorkQueue(Generic[K]):
                 key, _ = self._ready.popitem(last=False)
                 self._working.add(key)
                 if self._ready:
-                    self._wake.set()
+                    self._wake()
                 return key
-            self._wake.clear()
-            try:
-                # Not `wait_for`: in Python 3.11 it can swallow a cancellation.
-                async with asyncio.timeout(patience):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await self._sleep(patience)
 
     def done(self, key: K) -> None:
         """The work on a key has ended; it comes again if it was added meanwhile."""
@@ -78,7 +72,30 @@ class WorkQueue(Generic[K]):
         if key in self._again:
             self._again.discard(key)
             self._ready[key] = None
-            self._wake.set()
+            self._wake()
+
+    def _wake(self) -> None:
+        """Wake one worker; it wakes the next where there is more to do."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    async def _sleep(self, patience: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._waiting.append(waiter)
+        timer = None if patience is None else loop.call_later(patience, _resolve, waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._wake()  # the call was for us, and we go: somebody else must hear it
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _move_due(self) -> float | None:
         now = asyncio.get_running_loop().time()
@@ -93,3 +110,8 @@ class WorkQueue(Generic[K]):
             else:
                 return due - now
         return None
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
