@@ -168,7 +168,9 @@ class UnitReport:
     `failure` has `type`, `message`, `class`, `node` and perhaps `traceback` and `pickle`. For "items":
     `items` are the indices that ended well, `cached` how many of those came from the cache, `failed` the failures
     by index as far as there was room, `failed_items` the indices of all that failed; `results` their outputs by
-    index (encoded, by name) where all of them fit.
+    index (encoded, by name; None for a skipped one) where all of them fit. Indices of the pod's share in neither
+    set found no room (thousands of failures with gaps between them): they are to be run again.
+    `exit_code` is what a task asked `exit_pipeline` for; the process itself then leaves with 0.
     """
 
     outputs: Mapping[str, Encoded] | None = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from headwater.blocks.signals import ExitPipeline, Skipped
-from headwater.document.unit import UnitReport
+from headwater.document.unit import TaskRecord, UnitReport
 from headwater.engine import Engine, Phase
 from headwater.engine.composite import every_end_skipped
 from headwater.engine.events import Failure
@@ -92,21 +92,21 @@ class _Unit:
             executor.release_claims()
             ledger.close()
         work.termination.check()
-        return replace(self._ended(engine), tasks=ledger.records)
+        return self._ended(engine, ledger.records)
 
-    def _ended(self, engine: Engine) -> UnitReport:
+    def _ended(self, engine: Engine, tasks: tuple[TaskRecord, ...]) -> UnitReport:
         if engine.stopping is not None and engine.stopping.code is not None:
             raise ExitPipeline(engine.stopping.code)
         if engine.phase is not Phase.SUCCEEDED:
-            return UnitReport(failure=self._failure(engine))
+            return UnitReport(failure=self._failure(engine), tasks=tasks)
         assert engine.root is not None
         if every_end_skipped(engine.root):
-            return reported(self.work, Skipped())
+            return reported(self.work, Skipped(), tasks=tasks)
         self.outputs = engine.outputs
         try:
-            return reported(self.work, engine.outputs)
+            return reported(self.work, engine.outputs, tasks=tasks)
         except StoreError as error:  # beside it, the report says how the tasks ended
-            return UnitReport(failure=self.work.described(error))
+            return UnitReport(failure=self.work.described(error), tasks=tasks)
 
     def _failure(self, engine: Engine) -> Mapping[str, object]:
         from headwater.runtime.pod.failures import as_data

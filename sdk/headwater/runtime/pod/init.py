@@ -18,8 +18,11 @@ def under_init(work: Callable[[], int]) -> int:
     """Do the work: right here, or in a child where this is the first process of a container."""
     if os.getpid() != 1:
         return work()
+    # Held back until both know what to do with them: the first process would lose them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
     worker = os.fork()
     if worker == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         return work()
 
     def pass_on(signum: int, _frame: FrameType | None) -> None:
@@ -27,6 +30,7 @@ def under_init(work: Callable[[], int]) -> int:
 
     for signum in _PASSED_ON:
         signal.signal(signum, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     while True:
         pid, status = os.waitpid(-1, 0)
         if pid == worker:

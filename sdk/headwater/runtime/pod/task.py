@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from headwater.blocks.signals import Skipped
-from headwater.document.unit import UnitReport
+from headwater.document.unit import TaskRecord, UnitReport
 from headwater.errors import TaskTimeout
 from headwater.runtime import scope
 from headwater.runtime.code import Code
@@ -35,12 +36,21 @@ def run(work: Work) -> UnitReport:
         return reported(work, outputs)
 
 
-def reported(work: Work, outputs: Mapping[str, object] | Skipped, *, cached: int = 0) -> UnitReport:
-    """The report of a unit that ended well."""
+def reported(
+    work: Work,
+    outputs: Mapping[str, object] | Skipped,
+    *,
+    cached: int = 0,
+    tasks: tuple[TaskRecord, ...] = (),
+) -> UnitReport:
+    """The report of a unit that ended well. Where the records of its tasks have room, its outputs leave it."""
     if isinstance(outputs, Skipped):
-        return UnitReport(skipped=True)
-    found = fit(outputs, work.values, lambda them: fits(UnitReport(outputs=them, cached=1, at=(1e9, 1e9))))
-    return UnitReport(outputs=found, cached=cached)
+        return UnitReport(skipped=True, tasks=tasks)
+    beside = UnitReport(outputs={}, cached=cached, tasks=tasks, at=(1e9, 1e9))
+    if not work.values.url or not fits(beside):
+        beside = replace(beside, tasks=())
+    found = fit(outputs, work.values, lambda them: fits(replace(beside, outputs=them)))
+    return UnitReport(outputs=found, cached=cached, tasks=tasks)
 
 
 def _called(work: Work, code: Code, ref: str, inputs: Mapping[str, object]) -> Mapping[str, object] | Skipped:
