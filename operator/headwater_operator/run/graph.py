@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headwater.document.graph import runs_in_one_place, to_graph
+from headwater.document.placement import placed
 from headwater.engine.graph import Block, BlockInput, Call, Graph, Node
 
 Spec = Mapping[str, Any]
@@ -24,7 +25,8 @@ def cluster_graph(spec: Spec) -> Graph:
     >>> graph.blocks["main"].nodes[0].inputs["x"]
     Const(value={'json': 3})
     """
-    blocks = [_encoded_block(block) for block in _with_cached_units(spec)]
+    decided = {**spec, "blocks": placed(spec)}
+    blocks = [_encoded_block(block) for block in _with_cached_units(decided)]
     graph = to_graph({**spec, "blocks": blocks})
     entry = graph.blocks[graph.entrypoint]
     if not entry.unit:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from headwater.engine.events import Failed, Failure
 from headwater.engine.graph import ErrorClass
+from headwater.engine.state import Phase
 from headwater.errors import HeadwaterError
 
 from headwater_operator.builders import BuildSettings, artifact_outputs, claim_object
@@ -28,7 +29,7 @@ from headwater_operator.run.load import restored_run
 from headwater_operator.run.memory import Creation, Run
 from headwater_operator.run.observe import Sight
 from headwater_operator.run.passes import note_waiting, run_pass
-from headwater_operator.run.status import merge_patch, nodes_patch, run_phase, run_status
+from headwater_operator.run.status import cut, merge_patch, nodes_patch, run_phase, run_status
 from headwater_operator.run.steering import steer
 from headwater_operator.run.views import JobView, PodView, WorkflowView
 from headwater_operator.run.waits import look_closer
@@ -144,6 +145,8 @@ class Reconciler:
         await self.ending.hold(view)
         self.runs[run.key] = run
         self.by_uid[run.uid] = run
+        word = "taken over" if run.engine.root is not None else "started"
+        logger.info("run %s", word, extra={"run": view.name, "namespace": view.namespace})
         # What happened while nobody looked: every pod of the run is looked at.
         run.dirty_pods.update(pod.name for pod in self.cluster.pods_of_run(run.uid))
         return run
@@ -229,12 +232,24 @@ class Reconciler:
                 run.written.pop(path, None)
             else:
                 run.written[path] = found
+        self._log(run, status["message"])
         if self.recorder is not None:
             self.recorder.offer(run, written, complete=run.engine.ended)
         run.changed.clear()
         run.touched.clear()
         run.heard.clear()
         return True
+
+    def _log(self, run: Run, message: str) -> None:
+        namespace, name = run.key
+        where = {"run": name, "namespace": namespace}
+        for state in run.changed.values():
+            if state.phase is Phase.FAILED and state.failure is not None and not state.children:
+                said = f"{state.failure.type}: {state.failure.message}"
+                logger.info("failed: %s", cut(said), extra={**where, "node": state.path})
+        if run.engine.ended:
+            seconds = self.clock() - run.started_at
+            logger.info("%s after %.1f s %s", run.engine.phase, seconds, message, extra=where)
 
     async def _after_conflict(self, run: Run, view: WorkflowView, status: dict[str, Any]) -> bool:
         """Somebody else has changed the Workflow: a person its spec, or another operator its status."""
@@ -345,10 +360,11 @@ class Reconciler:
     def trouble(self, key: Key, error: Exception) -> None:
         """A pass has failed: try again later, and let nobody wait without knowing why."""
         run = self.runs.get(key)
+        where = {"run": key[1], "namespace": key[0]}
         if isinstance(error, HeadwaterError):
-            logger.warning("%s/%s: %s", *key, error)
+            logger.warning("%s; trying again", error, extra=where)
         else:
-            logger.exception("%s/%s: a defect of Headwater", *key, exc_info=error)
+            logger.error("a defect of Headwater: please report it", exc_info=error, extra=where)
             if run is not None:
                 self.runs.pop(key, None)
                 self.by_uid.pop(run.uid, None)
