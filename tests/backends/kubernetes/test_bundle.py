@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -100,6 +101,18 @@ def test_the_config_in_force_never_goes_along(project: Path) -> None:
     (project / "near" / "settings.json").write_text("{}")
     with config.use(project / "near" / "settings.json"):
         assert "near/settings.json" not in names("bundled.py")
+
+
+def test_what_tasks_look_up_in_the_config_goes_along_without_its_secrets(project: Path) -> None:
+    (project / "config.yml").write_text(
+        "survey: {name: deep, password: hunter2, address: 'db://me:pw@host'}\nsecrets: {token: abcdef}\n"
+        "databases: {default: {dialect: sqlite, path: x}}\nparameters: {make: {}}\n"
+    )
+    config.reload()
+    bundle = bundle_for(spec_of(find_target("bundled.py").compiled))
+    assert bundle is not None
+    text = zipfile.ZipFile(io.BytesIO(bundle.data)).read("config.json").decode()
+    assert json.loads(text) == {"survey": {"name": "deep"}}
 
 
 def test_the_same_files_give_the_same_bytes_whenever_they_were_written(project: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import pickletools
 import sys
 import zipfile
@@ -15,10 +16,15 @@ from typing import Any
 
 from headwater.backends.kubernetes.errors import BundleError
 from headwater.backends.kubernetes.modules import needed_files, own_module
+from headwater.configuration import config, masked, plain
 
 CONFIG_MAP_LIMIT = 700 * 1024
 FILE_LIMIT = 64 << 20
 LIMIT = 256 << 20
+CONFIG_FILE = "config.json"
+_STAYS_HERE = frozenset(
+    {"backend", "kubernetes", "databases", "logging", "parameters", "image", "store", "workflow_cache_dir"}
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -61,9 +67,10 @@ def bundle_for(spec: Mapping[str, Any]) -> Bundle | None:
         BundleError: a file is missing, or all of it is far too large.
     """
     files = needed_files(sorted(modules_of(spec)))
-    if not files:
+    said = carried_config()
+    if not files and not (said and (spec.get("code") or {}).get("inline")):
         return None
-    content: dict[str, bytes] = {}
+    content: dict[str, bytes] = {CONFIG_FILE: _as_bytes(said)} if said else {}
     total = 0
     for place, path in files.items():
         content[place] = _read(path)
@@ -74,6 +81,29 @@ def bundle_for(spec: Mapping[str, Any]) -> Bundle | None:
                 fix="Keep data out of packages: name it in .headwaterignore, and read it from a store.",
             )
     return pack(content)
+
+
+def carried_config() -> dict[str, Any]:
+    """What tasks may look up in the config: without secrets, and without what only matters on this machine.
+
+    >>> with config.override({"survey": {"name": "deep", "token": "abcd"}, "backend": "kubernetes"}):
+    ...     carried_config()["survey"]
+    {'name': 'deep'}
+    """
+    values = {key: value for key, value in plain(config).items() if key not in _STAYS_HERE}
+    return {key: value for key, value in _without_masked(values, masked(values)).items() if value != {}}
+
+
+def _without_masked(values: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_masked(value, shown[key]) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if isinstance(shown[key], Mapping) or value == shown[key]
+    }
+
+
+def _as_bytes(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, indent=1, sort_keys=True, default=str).encode()
 
 
 def _read(path: Path) -> bytes:

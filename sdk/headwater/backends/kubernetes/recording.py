@@ -52,6 +52,7 @@ class Record:
         self._encoder = Encoder(str(state_dir() / "artifacts"))
         self._secrets = secret_values(config)
         self._started: set[tuple[str, int]] = set()
+        self._maps: dict[str, tuple[str, str]] = {}
         self.info = RunInfo(
             new_run_id(),
             name,
@@ -67,7 +68,13 @@ class Record:
         self._recorder = Recorder(database_url(), self.info)
 
     def node(self, path: str, record: NodeRecord, kind: str, ref: str) -> None:
-        """A node has changed."""
+        """A node has changed. How a map ended is written at the end, with its items: they have to come before."""
+        if record.items is not None and record.phase in _ENDED:
+            self._maps[path] = (kind, ref)
+        else:
+            self._write(path, record, kind, ref)
+
+    def _write(self, path: str, record: NodeRecord, kind: str, ref: str) -> None:
         recorder, phase = self._recorder, record.phase
         at = (record.finished_at if phase in _ENDED else record.started_at) or time.time()
         failure = self._failure(record.error)
@@ -110,8 +117,10 @@ class Record:
     def finish(self, result: RunResult) -> None:
         """Write the end."""
         for path, record in result.nodes.items():
-            if record.items is not None:
+            if path in self._maps and record.items is not None:
+                self._items(path, record.items, record.started_at or result.started_at)
                 self._finish_items(path, record.items, record.finished_at or result.finished_at)
+                self._write(path, record, *self._maps[path])
         self._recorder.run_finished(
             result.phase,
             finished_at=result.finished_at,
