@@ -145,7 +145,7 @@ def test_a_pod_that_comes_after_one_that_was_killed_goes_on_where_it_was(work):
     ended = share(work, "counted", "0-9", 10)
     assert (ended.report.items, ended.report.failed_items) == ("0-3,5-9", "4")
     calls = [int(line) for line in (work.folder / "calls").read_text().split()]
-    assert calls == [0, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9]
+    assert (calls.count(0), calls.count(6), set(calls)) == (1, 2, set(range(10)))
     folder = next(Path(work.store).glob("runs/u1/items/*"))
     assert os.listdir(folder) == ["1-0.json"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
@@ -18,7 +19,11 @@ from headwater.errors import StoreError
 from headwater.runtime.pod.values import Values
 
 _SHOWN_FAILURES = 50
+_FLUSH_SECONDS = 0.005
+"""What a pod that is killed had done so long before is not done again."""
+
 _PART = ".part"
+_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 Entry = dict[str, Any]
 
@@ -38,6 +43,8 @@ class Results:
         self._place = place
         self._file: IO[bytes] | None = None
         self._part = ""
+        self._comma = ""
+        self._flushed = 0.0
         self._taken: dict[int, Entry] = {}
         if values.may_have(os.path.dirname(place)):
             self._take_over()
@@ -81,9 +88,16 @@ class Results:
             return
         if self._file is None:
             self._file = self._opened()
-        line = f"{',' if self._file.tell() > 2 else ''}\n{json.dumps(str(index))}:"
-        self._file.write((line + json.dumps(entry, separators=(",", ":"), ensure_ascii=False)).encode())
-        self._file.flush()
+        self._append(self._file, index, entry)
+        now = time.monotonic()
+        if now - self._flushed > _FLUSH_SECONDS:
+            self._flushed = now
+            self._file.flush()
+
+    def _append(self, file: IO[bytes], index: int, entry: Entry) -> None:
+        text = f'{self._comma}\n"{index}":{_to_json(entry)}'
+        self._comma = ","
+        file.write(text.encode())
 
     def _opened(self) -> IO[bytes]:
         store = self._values.store
@@ -102,10 +116,8 @@ class Results:
                     fix="The artifact store must be writable from the pods.",
                 ) from error
         file.write(b"{")
-        for taken_over, entry in self._taken.items():
-            comma = "," if file.tell() > 2 else ""
-            text = json.dumps(entry, separators=(",", ":"), ensure_ascii=False)
-            file.write(f"{comma}\n{json.dumps(str(taken_over))}:{text}".encode())
+        for index, entry in self._taken.items():
+            self._append(file, index, entry)
         return file
 
     def finish(self) -> None:
