@@ -71,6 +71,9 @@ class Process:
     async def start(self, settings: kopf.OperatorSettings, **_: Any) -> None:
         """Begin to work."""
         settings.posting.enabled = False
+        settings.scanning.disabled = (
+            True  # else kopf watches namespaces and CRDs, and ends when such a watch goes wrong
+        )
         settings.process.ultimate_exiting_timeout = 10
         self._task = asyncio.create_task(self.service.run())
         self._task.add_done_callback(self._ended)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from headwater.document.unit import TaskRecord
@@ -81,6 +81,7 @@ class MirrorRecorder:
         for known in (self._keys, self._metas, self._in_database):
             known.pop(uid, None)
         self._wants_all.discard(uid)
+        self.mirror.forget(uid)
 
     def _meta(self, view: WorkflowView, run: Run) -> RunMeta:
         known = self._metas.get(run.uid)
@@ -130,9 +131,13 @@ def _record(path: str, run: Run) -> TaskRecord:
         found.get("attempts", 0),
         times[0],
         times[2],
-        (found.get("error") or {}).get("message", ""),
+        _error_text(found.get("error")),
         (items["total"], items["succeeded"], items["failed"]) if items else None,
     )
+
+
+def _error_text(error: Mapping[str, str] | None) -> str:
+    return "" if not error else f"{error.get('type', 'Error')}: {error['message']}"
 
 
 def _seconds(time: str) -> float:

@@ -42,9 +42,13 @@ class Nodes:
         self.rng = rng
         self.starts: Counter[tuple[str, int, int]] = Counter()
         self.ends: list[str] = []
+        self.frozen = False
+        self.stuck = ""
 
     def step(self) -> bool:
-        """One thing happens somewhere; whether anything could."""
+        """One thing happens somewhere; whether anything could. `frozen`: nothing does; pods of `stuck` never end."""
+        if self.frozen:
+            return False
         moves = [(self._move_pod, name) for name, pod in self.api.collection(PODS).items() if not _over(pod)]
         moves += [(self._sync_job, name) for name, job in self.api.collection(JOBS).items() if self._due(job)]
         if not moves:
@@ -62,6 +66,8 @@ class Nodes:
         if phase == "Pending":
             self.starts[path + annotations.get("headwater.dev/stage", ""), attempt, index] += 1
             self._state(name, "Running", {"running": {"startedAt": self._time()}})
+            return
+        if path == self.stuck:
             return
         end = self.script(path, attempt, index)
         self.ends.append(name)

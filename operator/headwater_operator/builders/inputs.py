@@ -100,7 +100,8 @@ class UnitStep:
 
     `block` and `node` say where it is written (`spec.blocks[block].nodes[node]`); `node` "" stands for the
     whole block. For "block", `target` is the block that runs. `oom_retries` is how many attempts ended for
-    want of memory: each raises the memory by the policy's `oomFactor`.
+    want of memory: each raises the memory by the policy's `oomFactor`. `lineage` tells apart tries of what is
+    around the node (a loop, an item), in each of which its attempts count from 1.
     """
 
     path: str
@@ -114,6 +115,7 @@ class UnitStep:
     stage: str = ""
     value: Encoded | None = None
     oom_retries: int = 0
+    lineage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +140,4 @@ class MapStep:
     chunk: int = 0
     oom_retries: int = 0
     max_failed: int | None = None
+    lineage: str = ""

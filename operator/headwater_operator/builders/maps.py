@@ -52,7 +52,7 @@ def map_objects(context: RunContext, settings: BuildSettings, step: MapStep) -> 
         DocumentError: as `unit_objects`.
     """
     completions = pods_of(step)
-    name = job_name(context, step.path, step.attempt, step.chunk)
+    name = job_name(context, step.path, step.attempt, step.chunk, step.lineage)
     configs: tuple[Object, ...] = ()
     if not _is_container(context, step):
         contents = python_contents(context, settings, step)

@@ -36,24 +36,24 @@ _NOT_A_NAME = re.compile(r"[^a-z0-9]+")
 _NOT_A_LABEL = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-def pod_name(context: RunContext, path: str, attempt: int, stage: str = "") -> str:
+def pod_name(context: RunContext, path: str, attempt: int, stage: str = "", lineage: str = "") -> str:
     """The name of a node's pod: `<workflow>-<node>-<hash>-<attempt>`, at most 63 characters.
 
     >>> context = RunContext("Reduce.v2", "default", "0b9f", {})
     >>> pod_name(context, "process[17]/fit_model", 2)
     'reduce-v2-fit-model-fujgztwkmn-2'
     """
-    return _name(context, path, stage, str(attempt), NAME_LIMIT)
+    return _name(context, path, stage + lineage, str(attempt), NAME_LIMIT)
 
 
-def job_name(context: RunContext, path: str, attempt: int, chunk: int = 0) -> str:
+def job_name(context: RunContext, path: str, attempt: int, chunk: int = 0, lineage: str = "") -> str:
     """The name of a map's Job, with room for what its pods add; chunks after the first end with their number.
 
     >>> job_name(RunContext("reduce", "default", "0b9f", {}), "process", 1, chunk=3)
     'reduce-process-ze3n56qzay-1-3'
     """
     ending = f"{attempt}-{chunk}" if chunk else str(attempt)
-    return _name(context, path, "", ending, JOB_NAME_LIMIT)
+    return _name(context, path, lineage, ending, JOB_NAME_LIMIT)
 
 
 def _name(context: RunContext, path: str, stage: str, ending: str, limit: int) -> str:

@@ -29,7 +29,7 @@ def unit_objects(context: RunContext, settings: BuildSettings, step: UnitStep) -
     else:
         contents = python_contents(context, settings, step)
     template = pod_template(context, settings, step, contents, "unit")
-    head = metadata(context, pod_name(context, step.path, step.attempt, step.stage), "unit")
+    head = metadata(context, pod_name(context, step.path, step.attempt, step.stage, step.lineage), "unit")
     head["labels"] = {**template["metadata"]["labels"], **queue_label(context, step)}
     head["annotations"] = template["metadata"]["annotations"]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": head, "spec": template["spec"]}

@@ -111,6 +111,29 @@ class Cluster:
         objects = self.pods.objects
         return (objects[key] for key in self.pods_of.get(uid, ()) if key in objects)
 
+    def is_live(self, kind: str, namespace: str, name: str) -> bool:
+        """Whether a Pod or a Job goes on, and nobody has deleted it."""
+        if kind == "Pod":
+            pod = self.pod(namespace, name)
+            return pod is not None and not pod.ended and not pod.deleting
+        job = self.job(namespace, name)
+        return job is not None and not job.over and not job.deleting and not self._all_ended(job, namespace)
+
+    def _all_ended(self, job: JobView, namespace: str) -> bool:
+        """Whether every index of a Job has a pod that has ended: the Job will soon say so itself."""
+        ended = {pod.index for pod in self.pods_of_job(namespace, job.name) if pod.ended}
+        return len(ended) >= job.completions
+
+    def live_objects(self, namespace: str, uid: str) -> Iterator[tuple[str, str]]:
+        """Kinds and names of a run's Jobs that go on, and of its pods that no Job of the cluster looks after."""
+        for (_, name), job in self.jobs.objects.items():
+            if job.run_uid == uid and self.is_live("Job", namespace, name):
+                yield "Job", name
+        for pod in self.pods_of_run(uid):
+            on_its_own = not pod.job or self.job(namespace, pod.job) is None
+            if on_its_own and self.is_live("Pod", namespace, pod.name):
+                yield "Pod", pod.name
+
     def forget_run(self, uid: str) -> None:
         """A run is over, or somebody else's: what belongs to it is of no interest any more."""
         self.active.pop(uid, None)

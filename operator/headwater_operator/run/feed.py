@@ -92,7 +92,7 @@ class Feeder:
             case Lookup():
                 self._events.append(CacheMissed(command.path, self.now))  # the pod looks, before it runs
             case Cancel():
-                run.cancelled.add(command.path)
+                run.cancel(command.path)
             case SetTimer():
                 run.timers[command.key] = self.now + command.seconds
             case ClearTimer():
@@ -144,7 +144,7 @@ class Feeder:
         self.effects.units.append(
             UnitStep(
                 path, self._attempt(path), block, state.node.name, does, inputs=inputs or {}, over=over or {},
-                stage=stage, value=value,
+                stage=stage, value=value, lineage=lineage(state),
             )
         )  # fmt: skip
 
@@ -171,8 +171,26 @@ def unit_step(run: Run, state: NodeState, attempt: int, inputs: Mapping[str, Enc
     does: Any = "container" if isinstance(kind, Container) else "block" if isinstance(kind, Call) else "task"
     target = kind.block if isinstance(kind, Call) else ""
     return UnitStep(
-        state.path, attempt, block, state.node.name, does, target=target, inputs=inputs, oom_retries=ooms
-    )
+        state.path, attempt, block, state.node.name, does, target=target, inputs=inputs, oom_retries=ooms,
+        lineage=lineage(state),
+    )  # fmt: skip
+
+
+def lineage(state: NodeState) -> str:
+    """Which tries of the nodes around a node this is; "" where all of them are the first.
+
+    A loop that is tried again runs its passes again, and their nodes count their attempts from 1 again.
+    """
+    parts = []
+    frame = state.frame
+    while frame.owner is not None:
+        owner = frame.owner
+        items = owner.items
+        tried = owner.attempt if items is None else items.attempts.get(int(frame.key[1:-1]), 1)
+        if tried > 1 or owner.attempt > 1:
+            parts.append(f"{owner.path}:{owner.attempt}:{tried}")
+        frame = owner.frame
+    return " ".join(parts)
 
 
 # ---------------------------------------------------------------- maps
@@ -189,6 +207,7 @@ def new_wave(run: Run, command: StartItems) -> tuple[MapStep, Wave]:
         IntervalSet(command.ranges),
         1 if command.attempt > 1 else command.map.items_per_unit or 1,
         run.ooms.get(command.path, 0) if command.attempt > 1 else 0,
+        lineage=lineage(run.engine.states[command.path]),
     )
     waves.append(wave)
     return map_step(run, wave), wave
@@ -217,6 +236,7 @@ def map_step(run: Run, wave: Wave) -> MapStep:
         wave.chunk,
         wave.oom_retries,
         _most_failures(run, state, kind) if wave.attempt == 1 and not wave.chunk else None,
+        wave.lineage,
     )
 
 

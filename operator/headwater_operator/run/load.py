@@ -119,12 +119,12 @@ def _expect_pods(run: Run) -> None:
     for state in run.engine.states.values():
         if state.stage in ("run", "running") and _is_unit(state):
             step = unit_step(run, state, state.attempt, encoded_inputs(state.inputs or {}))
-            name = pod_name(run.context, step.path, step.attempt)
+            name = pod_name(run.context, step.path, step.attempt, "", step.lineage)
             run.expected[name] = Expected(state.path, state.attempt, "", step)
             if state.stage == "running":
                 run.started_pods.add(name)
     for step in run.asks.values():
-        name = pod_name(run.context, step.path, step.attempt, step.stage)
+        name = pod_name(run.context, step.path, step.attempt, step.stage, step.lineage)
         run.expected[name] = Expected(step.path, step.attempt, step.stage, step)
     run.dirty_pods.update(run.expected)
 
@@ -137,6 +137,7 @@ def _expect_jobs(run: Run) -> None:
     for waves in run.waves.values():
         for wave in waves:
             state = run.engine.states.get(wave.path)
-            if state is not None and state.stage == "items":
-                run.jobs[job_name(run.context, wave.path, wave.attempt, wave.chunk)] = wave
+            if state is not None and state.stage == "items" and not wave.cancelled:
+                name = job_name(run.context, wave.path, wave.attempt, wave.chunk, wave.lineage)
+                run.jobs[name] = wave
     run.dirty_jobs.update(run.jobs)

@@ -23,7 +23,8 @@ Object = dict[str, Any]
 class Wave:
     """One Job of a map: these items, `per_pod` of them to each index.
 
-    `seen`: it has been there. `detached`: its pods may end, and it starts no further ones.
+    `seen`: it has been there. `detached`: its pods may end, and it starts no further ones. `cancelled`: nothing of
+    it counts any more.
     """
 
     path: str
@@ -34,6 +35,8 @@ class Wave:
     oom_retries: int = 0
     seen: bool = False
     detached: bool = False
+    cancelled: bool = False
+    lineage: str = ""
 
     def share(self, index: int) -> list[Range]:
         """The items of one index of the Job.
@@ -60,13 +63,13 @@ class Wave:
         """As plain data."""
         return [
             self.path, self.attempt, self.chunk, str(self.items), self.per_pod, self.oom_retries, self.seen,
-            self.detached,
+            self.detached, self.cancelled, self.lineage,
         ]  # fmt: skip
 
     @classmethod
     def from_json(cls, data: list[Any]) -> Wave:
         """Read what `to_json` wrote."""
-        return cls(data[0], data[1], data[2], IntervalSet.parse(data[3]), data[4], data[5], data[6], data[7])
+        return cls(data[0], data[1], data[2], IntervalSet.parse(data[3]), *data[4:])
 
 
 @dataclass(slots=True)
@@ -126,18 +129,44 @@ class Run:
     held: dict[str, list[Event]] = field(default_factory=dict)
     release_at: dict[str, float] = field(default_factory=dict)
     inbox: list[Event] = field(default_factory=list)
-    cancelled: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
     heard: list[Event] = field(default_factory=list)
     changed: dict[str, NodeState] = field(default_factory=dict)
     written: dict[str, Object] = field(default_factory=dict)
     written_text: str = ""
+    sent_text: str = ""
     written_phase: str = ""
     written_at: float = float("-inf")
     write_seconds: float = 0.0
     looked_at: float = 0.0
     started_at: float = 0.0
     told: set[tuple[str, str]] = field(default_factory=set)
+
+    def cancel(self, path: str) -> None:
+        """Nothing that runs for the node at a path counts any more: it is to be deleted."""
+        for name in [name for name, expected in self.expected.items() if expected.path == path]:
+            self.drop_pod(name)
+        for name in [name for name, wave in self.jobs.items() if wave.path == path]:
+            self.jobs[name].cancelled = True
+            self.drop_job(name)
+
+    def drop_pod(self, name: str) -> None:
+        """The engine does not wait for this pod any more; one that still runs is to be deleted."""
+        expected = self.expected.pop(name)
+        self._doom(name, "Pod")
+        self.started_pods.discard(name)
+        if expected.stage:
+            self.asks.pop(f"{expected.path}:{expected.stage}:{expected.attempt}", None)
+
+    def drop_job(self, name: str) -> None:
+        """The engine does not wait for this Job any more; one that still runs is to be deleted."""
+        del self.jobs[name]
+        self._doom(name, "Job")
+        self.unsettled.pop(name, None)
+
+    def _doom(self, name: str, kind: str) -> None:
+        if self.uncreated.pop(name, None) is None or name in self.created:
+            self.doomed[name] = kind
 
     def pack(self) -> str:
         """The text for `status.engine`."""

@@ -152,7 +152,8 @@ def _remember_tasks(run: Run, tasks: Iterable[TaskRecord]) -> None:
             total, succeeded, failed = task.items
             found["items"] = {"total": total, "succeeded": succeeded, "failed": failed}
         if task.error:
-            found["error"] = {"message": task.error}
+            kind, _, message = task.error.partition(": ")
+            found["error"] = {"type": kind, "message": message, "class": "Error", "node": task.path}
         run.records[task.path] = found
         run.touched.add(task.path)
 

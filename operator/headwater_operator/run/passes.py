@@ -13,6 +13,7 @@ from datetime import datetime
 from headwater.engine.events import Approved, Changed, Event, Failed, Failure, ItemFailed, Stopped
 from headwater.engine.graph import ErrorClass
 from headwater.engine.intervals import IntervalSet
+from headwater.engine.state import NodeState
 from headwater.errors import HeadwaterError
 
 from headwater_operator.builders import (
@@ -253,7 +254,7 @@ def expect_unit(run: Run, step: UnitStep, settings: BuildSettings, now: float) -
         objects = unit_objects(run.context, settings, step)
     except HeadwaterError as error:
         return [Failed(path, step.attempt, _invalid(error, path), now)]
-    name = pod_name(run.context, step.path, step.attempt, step.stage)
+    name = pod_name(run.context, step.path, step.attempt, step.stage, step.lineage)
     run.expected[name] = Expected(path, step.attempt, step.stage, step)
     if step.stage:
         run.asks[f"{path}:{step.stage}:{step.attempt}"] = step
@@ -274,7 +275,7 @@ def expect_wave(run: Run, step: MapStep, wave: Wave, settings: BuildSettings, no
     except HeadwaterError as error:
         return [Failed(wave.path, run.engine.states[wave.path].attempt, _invalid(error, wave.path), now)]
     for each, objects in zip(waves, built, strict=True):
-        name = job_name(run.context, each.path, each.attempt, each.chunk)
+        name = job_name(run.context, each.path, each.attempt, each.chunk, each.lineage)
         run.jobs[name] = each
         run.uncreated[name] = Creation(objects, each.path, each.attempt)
     run.launched.setdefault(wave.path, (now, 0.0))
@@ -323,39 +324,24 @@ def _recreate(run: Run, sight: Sight, settings: BuildSettings) -> None:
 
 def _drop_finished(run: Run, looked_at: set[str]) -> None:
     """Forget pods and Jobs that the engine does not wait for any more; `run.doomed` are to be deleted."""
-    cancelled, run.cancelled = run.cancelled, set()
-    for name, expected in list(run.expected.items()):
-        if name in looked_at or expected.path in cancelled or run.engine.ended:
-            _drop_unit(run, name, expected)
+    states = run.engine.states
+    names = run.expected.keys() if run.engine.ended else looked_at & run.expected.keys()
+    for name in list(names):
+        expected = run.expected[name]
+        state = states.get(expected.path)
+        if state is None or not _waits_for(state, expected):
+            run.drop_pod(name)
+            note_waiting(run, expected.path, None)
     for name, wave in list(run.jobs.items()):
-        state = run.engine.states.get(wave.path)
+        state = states.get(wave.path)
         if state is not None and state.stage in ("items", "collect"):
             continue
-        _drop(run, name, "Job")
-        del run.jobs[name]
-        run.unsettled.pop(name, None)
+        run.drop_job(name)
         for beside in (run.waves, run.results, run.pickles, run.held, run.release_at):
             beside.pop(wave.path, None)
 
 
-def _drop_unit(run: Run, name: str, expected: Expected) -> None:
-    state = run.engine.states.get(expected.path)
+def _waits_for(state: NodeState, expected: Expected) -> bool:
     if expected.stage:
-        current = state is not None and state.stage == expected.stage
-    else:
-        current = (
-            state is not None and state.stage in ("run", "running") and state.attempt == expected.attempt
-        )
-    if current:
-        return
-    _drop(run, name, "Pod")
-    del run.expected[name]
-    if expected.stage:
-        run.asks.pop(f"{expected.path}:{expected.stage}:{expected.attempt}", None)
-    note_waiting(run, expected.path, None)
-
-
-def _drop(run: Run, name: str, kind: str) -> None:
-    if run.uncreated.pop(name, None) is None or name in run.created:
-        run.doomed[name] = kind
-    run.started_pods.discard(name)
+        return state.stage == expected.stage
+    return state.stage in ("run", "running") and state.attempt == expected.attempt

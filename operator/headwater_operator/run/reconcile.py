@@ -147,9 +147,18 @@ class Reconciler:
         self.by_uid[run.uid] = run
         word = "taken over" if run.engine.root is not None else "started"
         logger.info("run %s", word, extra={"run": view.name, "namespace": view.namespace})
-        # What happened while nobody looked: every pod of the run is looked at.
-        run.dirty_pods.update(pod.name for pod in self.cluster.pods_of_run(run.uid))
+        self._look_at_all(run)
         return run
+
+    def _look_at_all(self, run: Run) -> None:
+        """Look at every pod for what happened while nobody did; what does not belong here any more is to go."""
+        for pod in self.cluster.pods_of_run(run.uid):
+            run.dirty_pods.add(pod.name)
+            if pod.name not in run.expected and not pod.job:
+                run.doomed[pod.name] = "Pod"
+        for (namespace, name), job in self.cluster.jobs.objects.items():
+            if job.run_uid == run.uid and namespace == run.key[0] and name not in run.jobs:
+                run.doomed[name] = "Job"
 
     async def _pass(self, run: Run, view: WorkflowView) -> None:
         run_pass(run, view, self._sight(run), self.settings)
@@ -195,7 +204,8 @@ class Reconciler:
         if not news:
             return True
         since = self.clock() - run.written_at
-        pause = run.write_seconds if waiting else max(WRITE_INTERVAL, 4 * run.write_seconds)
+        # A large status costs the API server much, so it is written the less often the longer that takes.
+        pause = run.write_seconds if waiting else max(WRITE_INTERVAL, 10 * run.write_seconds)
         if since < min(pause, LONGEST_PAUSE) and not run.engine.ended:
             self.queue.add_after(run.key, min(pause, LONGEST_PAUSE) - since)
             return not waiting

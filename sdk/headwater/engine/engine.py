@@ -87,6 +87,7 @@ class Engine:
         self.failures: list[tuple[float, Failure]] = []
         self.states: dict[str, NodeState] = {}
         self.timers: dict[str, str] = {}
+        self.past_attempts: dict[str, int] = {}
         self.parallelism = graph.policy.parallelism
         self.suspended = False
         self.stopping: Stopped | None = None
@@ -151,6 +152,8 @@ class Engine:
             earlier = self.states.get(state.path)
             if earlier is not None:
                 state.attempt = earlier.attempt
+            elif self.past_attempts:
+                state.attempt = self.past_attempts.pop(state.path, 0)
             self.states[state.path] = state
         if owner is not None:
             if owner.children is None:
@@ -162,6 +165,14 @@ class Engine:
         for i in plan.starts:
             self.ready.append(frame.nodes[i])
         return frame
+
+    def remember_attempts(self, frame: Frame) -> None:
+        """An item is tried again: its nodes go on counting where they were."""
+        for state in frame.nodes:
+            if state.attempt:
+                self.past_attempts[state.path] = state.attempt
+            for child in (state.children or {}).values():
+                self.remember_attempts(child)
 
     def drop_frame(self, frame: Frame) -> None:
         """Forget a frame that nobody will ask about again (an item, an earlier pass)."""

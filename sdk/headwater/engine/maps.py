@@ -158,6 +158,8 @@ def expanded_item_ended(engine: Engine, state: NodeState, frame: Frame) -> None:
         items.outputs[index] = engine.frame_outputs(frame)
         items.running.discard(index, index + 1)
         items.done.add(index, index + 1)
+    if items.attempts.get(index, 1) > 1 and index not in items.failed and index not in items.done:
+        engine.remember_attempts(frame)
     engine.drop_frame(frame)
     if not items.running and _map_of(state).parallelism is not None and len(items.pending):
         engine.handing.append(state) if state not in engine.handing else None

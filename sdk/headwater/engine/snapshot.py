@@ -55,6 +55,7 @@ def snapshot(engine: Engine) -> Data:
         "error": _failure(engine.error),
         "failures": [[at, _failure(failure)] for at, failure in engine.failures],
         "timers": dict(engine.timers),
+        "past_attempts": dict(engine.past_attempts),
         "parallelism": engine.parallelism,
         "suspended": engine.suspended,
         "stopping": _stopped(engine.stopping),
@@ -90,6 +91,7 @@ def restore(graph: Graph, data: Data, *, known: Mapping[str, Known] | None = Non
     engine.error = _read_failure(data["error"])
     engine.failures = [(at, failure) for at, f in data["failures"] if (failure := _read_failure(f))]
     engine.timers = dict(data["timers"])
+    engine.past_attempts = dict(data["past_attempts"])
     engine.parallelism = data["parallelism"]
     engine.suspended = data["suspended"]
     engine.stopping = Stopped(**data["stopping"]) if data["stopping"] else None
