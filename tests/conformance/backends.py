@@ -18,4 +18,12 @@ def _local(name: str) -> Run:
     return run
 
 
-BACKENDS: dict[str, Run] = {"default": _local("default"), "parallel": _local("parallel")}
+def _slurm(workflow: Any, **inputs: Any) -> RunResult:
+    """On the real Slurm of the project; skipped, with the reason, where it cannot run."""
+    from tests.slurm.use import require
+
+    require()
+    return _local("slurm")(workflow, **inputs)
+
+
+BACKENDS: dict[str, Run] = {"default": _local("default"), "parallel": _local("parallel"), "slurm": _slurm}

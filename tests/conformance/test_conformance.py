@@ -11,8 +11,11 @@ import tests.conformance.cases  # noqa: F401  # registers them
 from tests.conformance.backends import BACKENDS
 from tests.conformance.case import CASES, Case, check_result
 
+# A chain of a hundred tasks is a hundred jobs in a row, each of which waits for the scheduler's next second.
+PATIENCE = {"slurm": pytest.mark.timeout(400)}
 
-@pytest.mark.parametrize("backend", BACKENDS)
+
+@pytest.mark.parametrize("backend", [pytest.param(name, marks=PATIENCE.get(name, ())) for name in BACKENDS])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_case(case: Case, backend: str, tmp_path: Path) -> None:
     run = BACKENDS[backend]
