@@ -113,10 +113,14 @@ class Ending:
 
     def nothing_left(self, view: WorkflowView) -> bool:
         """Whether nothing has to be done for a run that has just ended."""
-        return self.recorder is None and view.spec.get("ttlSecondsAfterFinished") is None
+        if self.recorder is not None or view.spec.get("ttlSecondsAfterFinished") is not None:
+            return False
+        return next(self.cluster.live_objects(view.namespace, view.uid), None) is None
 
     async def after(self, view: WorkflowView, run: Run | None) -> bool:
         """Carry a run that has ended, or is being deleted, to its end; whether it can be forgotten."""
+        for kind, name in list(self.cluster.live_objects(view.namespace, view.uid)):
+            await self.cluster.delete(kind, view.namespace, name)
         if view.ended:
             self.wake_waiting(view)
         if self.recorder is not None and not self._recorded(view, run, self.recorder):

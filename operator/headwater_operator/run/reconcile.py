@@ -128,8 +128,25 @@ class Reconciler:
             run = await self._load(view)
             if run is None:
                 return
-            view = self.cluster.workflows.objects.get(key, view)
-        await self._pass(run, view)
+        await self.ending.hold(view)
+        latest = self.cluster.workflows.objects.get(key)
+        if latest is None or latest.uid != run.uid or latest.ended or latest.deleting:
+            self.queue.add(key)
+        elif self._is_ours(run, latest):
+            await self._pass(run, latest)
+        else:
+            logger.warning("%s/%s: another operator has written its status; starting over from that", *key)
+            self.runs.pop(run.key, None)
+            self.by_uid.pop(run.uid, None)
+            self.queue.add(key)
+
+    def _is_ours(self, run: Run, view: WorkflowView) -> bool:
+        """Whether the status is what this operator has written: only then may it be written over."""
+        found = view.status.get("engine") or ""
+        if found == run.sent_text != run.written_text:  # written, although no answer came
+            run.written = dict(view.status.get("nodes") or {})
+            run.written_text, run.written_phase = found, view.status.get("phase", "")
+        return bool(found == run.written_text)
 
     async def _load(self, view: WorkflowView) -> Run | None:
         if view.status.get("engine"):
@@ -142,7 +159,6 @@ class Reconciler:
             if not await self.ending.may_start(view):
                 return None
             run = accepted.run
-        await self.ending.hold(view)
         self.runs[run.key] = run
         self.by_uid[run.uid] = run
         word = "taken over" if run.engine.root is not None else "started"
@@ -198,7 +214,9 @@ class Reconciler:
     async def _write(self, run: Run, view: WorkflowView) -> bool:
         """Write the status if it is time to; whether what is to be done may be done now."""
         nodes = nodes_patch(run, run.changed.values())
-        waiting = any(name not in run.created for name in run.uncreated)
+        waiting = any(name not in run.created for name in run.uncreated) or any(
+            self.cluster.is_live(kind, run.key[0], name) for name, kind in run.doomed.items()
+        )
         phase = run_phase(run)
         news = bool(nodes) or waiting or phase != run.written_phase or run.engine.ended
         if not news:
@@ -215,6 +233,7 @@ class Reconciler:
         )
         if run.engine.ended and self.ending.nothing_left(view):
             status["settled"] = "true"
+        run.sent_text = status["engine"]
         status["nodes"] = {
             path: None if found is None else merge_patch(run.written.get(path) or {}, found)
             for path, found in nodes.items()
@@ -228,11 +247,12 @@ class Reconciler:
         try:
             written = await self.cluster.patch_status(view, status)
         except ApiError as error:
-            if error.status == 404:
-                return False
-            if error.status != 409:
+            if error.status not in (404, 409):
                 raise
-            return await self._after_conflict(run, view, status)
+            # Somebody else has changed it: a person its spec, another operator its status; or it is gone.
+            await self.cluster.read_again(view)
+            self.queue.add_after(run.key, 0.01 if error.status == 409 else 1.0)
+            return False
         run.written_at = self.clock()
         run.write_seconds = run.written_at - began
         run.written_text = status["engine"]
@@ -261,35 +281,12 @@ class Reconciler:
             seconds = self.clock() - run.started_at
             logger.info("%s after %.1f s %s", run.engine.phase, seconds, message, extra=where)
 
-    async def _after_conflict(self, run: Run, view: WorkflowView, status: dict[str, Any]) -> bool:
-        """Somebody else has changed the Workflow: a person its spec, or another operator its status."""
-        latest = await self.cluster.read_again(view)
-        if latest is None:
-            return False
-        if (latest.status.get("engine") or "") in (run.written_text, status["engine"]):
-            self.queue.add(run.key)  # our view of the run still holds: the next pass sees the change
-        else:
-            logger.warning(
-                "%s/%s: another operator has written its status; starting over from that", *run.key
-            )
-            self.runs.pop(run.key, None)
-            self.by_uid.pop(run.uid, None)
-            self.queue.add(run.key)
-        return False
-
     # ------------------------------------------------------------ act
 
     async def _act(self, run: Run) -> None:
         now = self.clock()
         due = [(name, each) for name, each in run.uncreated.items() if each.not_before <= now]
-        doomed, run.doomed = run.doomed, {}
-        deletions = [self._delete(run, kind, name) for name, kind in doomed.items()]
-        if run.engine.ended:
-            deletions += [
-                self.cluster.delete("Pod", run.key[0], pod.name)
-                for pod in self.cluster.pods_of_run(run.uid)
-                if not pod.ended and not pod.deleting and not pod.job
-            ]
+        deletions = [self._delete(run, kind, name) for name, kind in run.doomed.items()]
         creations = [self._create(run, name, each) for name, each in due]
         changes = [steer(self.cluster, run, name, wave) for name, wave in run.jobs.items()]
         for outcome in await asyncio.gather(*deletions, *creations, *changes, return_exceptions=True):
@@ -297,22 +294,9 @@ class Reconciler:
                 raise outcome
 
     async def _delete(self, run: Run, kind: str, name: str) -> None:
-        namespace = run.key[0]
-        if kind == "Pod":
-            pod = self.cluster.pod(namespace, name)
-            if pod is None or pod.ended or pod.deleting:
-                return
-        else:
-            job = self.cluster.job(namespace, name)
-            if job is None or job.over or job.deleting or self._all_ended(namespace, name):
-                return
-        await self.cluster.delete(kind, namespace, name)
-
-    def _all_ended(self, namespace: str, name: str) -> bool:
-        """Whether every index of a Job has a pod that has ended: the Job will soon say so itself."""
-        job = self.cluster.job(namespace, name)
-        ended = {pod.index for pod in self.cluster.pods_of_job(namespace, name) if pod.ended}
-        return job is not None and len(ended) >= job.completions
+        if self.cluster.is_live(kind, run.key[0], name):
+            await self.cluster.delete(kind, run.key[0], name)
+        run.doomed.pop(name, None)
 
     async def _create(self, run: Run, name: str, creation: Creation) -> None:
         """Create the objects of a step; what the server refuses is a wait or a failure of the node."""
