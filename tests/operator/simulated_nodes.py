@@ -46,7 +46,7 @@ class Nodes:
         self.stuck = ""
 
     def step(self) -> bool:
-        """One thing happens somewhere; whether anything could. `frozen`: nothing does; pods of `stuck` never end."""
+        """One thing happens somewhere; whether anything could. `frozen`: nothing does; pods of the nodes in `stuck` never end."""
         if self.frozen:
             return False
         moves = [(self._move_pod, name) for name, pod in self.api.collection(PODS).items() if not _over(pod)]
@@ -67,7 +67,7 @@ class Nodes:
             self.starts[path + annotations.get("headwater.dev/stage", ""), attempt, index] += 1
             self._state(name, "Running", {"running": {"startedAt": self._time()}})
             return
-        if path == self.stuck:
+        if path in self.stuck.split():
             return
         end = self.script(path, attempt, index)
         self.ends.append(name)
