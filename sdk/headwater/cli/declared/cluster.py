@@ -19,9 +19,9 @@ def doctor(
     kubeconfig: Kubeconfig = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Check a cluster: API, resources, operator, permissions, store, images, runs that wait. Says how to mend it.
+    """Check a cluster, and say how to mend it.
 
-    Exit code 1 when something is wrong.
+    API server, resources, operator, permissions, store, images, and runs that wait. Exit code 1 when something is wrong.
 
     Example: flowctl doctor --namespace science
     """

@@ -91,7 +91,9 @@ def stop(
     kubeconfig: Kubeconfig = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Have runs start nothing more, and end when what runs has ended.
+    """Have runs start nothing more, and end.
+
+    What runs goes on to its end.
 
     Examples:
 
@@ -180,7 +182,9 @@ def delete(
     kubeconfig: Kubeconfig = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Delete runs of a cluster, with their pods and logs; what runs in them ends.
+    """Delete runs of a cluster, with their pods and logs.
+
+    What runs in them ends.
 
     Example: flowctl delete reduce-x7k2p --yes
     """

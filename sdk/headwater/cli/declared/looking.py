@@ -30,7 +30,7 @@ def list_(
     kubeconfig: Kubeconfig = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """List the recorded runs of this machine, or the runs of a cluster.
+    """List runs: of this machine, or of a cluster.
 
     The cluster's with --context, --namespace or --kubeconfig, with `--backend kubernetes`, or where the config
     says `backend: kubernetes`.
@@ -73,7 +73,9 @@ def get(
     kubeconfig: Kubeconfig = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Show runs of a cluster: a tree with what waits and what failed, or the objects as they are.
+    """Show runs of a cluster: nodes, what waits, what failed.
+
+    With -o json or yaml, the objects as they are.
 
     Examples:
 

@@ -113,9 +113,9 @@ def watch(
     kubeconfig: Kubeconfig = None,
     output: FormatOption = Format.TEXT,
 ) -> None:
-    """Follow a run in a cluster until it ends; the exit code is the run's.
+    """Follow a run in a cluster until it ends.
 
-    Ctrl-C ends the following, not the run.
+    The exit code is the run's. Ctrl-C ends the following, not the run.
 
     Example: flowctl watch reduce-x7k2p
     """
