@@ -65,19 +65,20 @@ class Image:
 
 def images() -> list[Image]:
     """All images of our own cluster."""
-    debian, pause = build.debian(), build.pause()
+    tar, pause = build.debian(), build.pause()
+    debian = Image(DEBIAN, digest(tar.parent.name), lambda docker, tag: _import(docker, tar, tag))
     return [
-        Image(DEBIAN, digest(debian.parent.name), lambda docker, tag: _import(docker, debian, tag)),
+        debian,
         Image(PAUSE, digest(pause.parent.name), lambda docker, tag: _make_pause(docker, pause, tag)),
-        *project_images(f"{DEBIAN}:{build.DEBIAN}", debian.parent.name),
+        *project_images(debian.built),
     ]
 
 
-def project_images(base: str, base_key: str = "") -> list[Image]:
+def project_images(base: str) -> list[Image]:
     """The project's own images, upon the image `base`."""
     wheels = _wheels()
     paths = [str(path.relative_to(CHECKOUT)) for path in _sources()]
-    runtime = digest(base, base_key, wheels.name, *EXTRA, _dockerfile("runtime"), *paths, *_sources())
+    runtime = digest(base, wheels.name, *EXTRA, _dockerfile("runtime"), *paths, *_sources())
     operator = digest(runtime, _dockerfile("operator"))
     return [
         Image(RUNTIME, runtime, lambda docker, tag: _build_runtime(docker, base, wheels, tag)),
