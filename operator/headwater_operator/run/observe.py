@@ -228,8 +228,13 @@ def _reported_items(
         events.append(Stopped(sight.now, kill=True, reason="exit_pipeline()", code=report.exit_code))
     rest = [part for part in share for part in _without(part, done, failed)]
     if rest and report.exit_code is None:
-        events += _items_failed(run, sight, wave, rest, Failure("NotRun", "its pod ended before it"))
+        events += _items_failed(run, sight, wave, rest, _NO_ROOM)
     return events
+
+
+_NO_ROOM = Failure(
+    "NotReported", "its pod's report had no room for it, or ended before it", ErrorClass.INFRASTRUCTURE
+)
 
 
 def _without(part: Range, *others: IntervalSet) -> tuple[Range, ...]:

@@ -1,0 +1,89 @@
+"""How long the cluster takes: from a create to the phase that says it is done, seen by a watch."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from headwater_operator.kube.api import Api
+
+Object = dict[str, Any]
+GROUP = "/apis/headwater.dev/v1alpha1"
+ENDED = ("Succeeded", "Failed", "Cancelled")
+
+
+class Bench:
+    """Creates things in a namespace and times them."""
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self.api = api
+        self.namespace = namespace
+
+    def path(self, kind: str) -> str:
+        """Where the objects of a kind are."""
+        base = {"pods": "/api/v1", "jobs": "/apis/batch/v1", "workflows": GROUP}[kind]
+        return f"{base}/namespaces/{self.namespace}/{kind}"
+
+    async def timed(self, kind: str, objects: list[Object], done: Callable[[Object], bool]) -> float:
+        """Seconds from the first create until all of the objects are done."""
+        path = self.path(kind)
+        version = (await self.api.get(path, {"limit": "1"}))["metadata"]["resourceVersion"]
+        waiting = {each["metadata"]["name"] for each in objects}
+        watch = asyncio.create_task(self._watch(path, version, waiting, done))
+        await asyncio.sleep(0.05)  # the watch is there before anything happens
+        began = time.perf_counter()
+        gate = asyncio.Semaphore(32)
+
+        async def create(each: Object) -> None:
+            async with gate:
+                await self.api.create(path, each)
+
+        await asyncio.gather(*(create(each) for each in objects))
+        return await watch - began
+
+    async def _watch(
+        self, path: str, version: str, waiting: set[str], done: Callable[[Object], bool]
+    ) -> float:
+        async for event in self.api.watch(path, {"resourceVersion": version, "timeoutSeconds": "600"}):
+            found = event["object"]
+            if event["type"] in ("ADDED", "MODIFIED") and done(found):
+                waiting.discard(found["metadata"]["name"])
+                if not waiting:
+                    return time.perf_counter()
+        raise TimeoutError(f"{len(waiting)} objects of {path} were never done")
+
+    async def workflows(self, documents: list[Object]) -> float:
+        """Seconds until all workflows have ended; they must have succeeded."""
+
+        def done(found: Object) -> bool:
+            status = found.get("status") or {}
+            if status.get("phase") in ("Failed", "Cancelled"):
+                raise AssertionError(f"{found['metadata']['name']}: {status.get('message')}")
+            return status.get("phase") == "Succeeded"
+
+        return await self.timed("workflows", documents, done)
+
+    async def pods(self, documents: list[Object]) -> float:
+        """Seconds until all pods have ended."""
+        return await self.timed("pods", documents, lambda found: found["status"].get("phase") in ENDED)
+
+    async def job(self, document: Object) -> float:
+        """Seconds until a Job is complete."""
+        return await self.timed(
+            "jobs", [document], lambda found: bool((found["status"]).get("completionTime"))
+        )
+
+    async def size(self, name: str) -> int:
+        """Bytes of a Workflow resource as JSON."""
+        return len(json.dumps(await self.api.get(f"{self.path('workflows')}/{name}"), separators=(",", ":")))
+
+    async def clear(self) -> None:
+        """Delete everything that was made."""
+        for kind in ("workflows", "jobs", "pods"):
+            await self.api.delete(self.path(kind))
+        for kind in ("workflows", "pods"):
+            while (await self.api.get(self.path(kind), {"limit": "1"})).get("items"):
+                await asyncio.sleep(0.3)
