@@ -65,6 +65,7 @@ class Answer:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a pipeline in it; the test runs there."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "no-kubeconfig"))  # of whoever runs the tests
     monkeypatch.setattr(sys, "path", list(sys.path))
     # Each test's pipeline.py is another one.
     monkeypatch.delitem(sys.modules, "pipeline", raising=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import pickle
+from dataclasses import replace
 
 import pytest
 from headwater import Workflow, task
@@ -93,3 +94,22 @@ def test_an_input_that_cannot_be_pickled_is_refused() -> None:
 
     with pytest.raises(UsageError, match="cannot be pickled"):
         prepare(workflow().compiled(), {"x": threading.Lock()})
+
+
+def test_the_arguments_of_a_command_reach_the_context_of_its_pods() -> None:
+    import argparse
+
+    from headwater.configuration import context
+    from headwater.pipeline.arguments import ARGUMENTS, encoded_arguments
+    from headwater.runtime.pod import surroundings
+
+    text = encoded_arguments(argparse.Namespace(size=3, password="hunter2"))
+    compiled = replace(workflow().compiled(), annotations={ARGUMENTS: text})
+    spec = prepare(compiled, {"x": 1.5}).spec
+    try:
+        with config.override({}):
+            surroundings.settle(spec["parameters"])
+            assert config.get("parameters") is None
+        assert context.args == argparse.Namespace(size=3, password="***")
+    finally:
+        del context.args

@@ -66,6 +66,7 @@ def spec_of(compiled: Compiled) -> Spec:
     if matched is not None and not _has_live_objects(matched):
         spec["blocks"] = json.loads(json.dumps(matched))
     if compiled.spec.get("parameters"):
+        # Those of the config that is in force, where the document was written without them.
         spec["parameters"] = copy.deepcopy(compiled.spec["parameters"])
     return spec
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from headwater.backends.kubernetes.manifest import (
     exact,
     manifest,
     object_name,
+    pickled,
     run_name,
     spec_of,
     with_arguments,
@@ -22,8 +24,13 @@ from headwater.backends.kubernetes.manifest import (
 from headwater.blocks.compile import Compiled
 from headwater.configuration import config
 from headwater.errors import UsageError
+from headwater.runtime.code import unpickled
+from headwater.runtime.pod.surroundings import CONTEXT
 
 SUBMISSION = "headwater.dev/submission"
+ARGUMENTS = "headwater.dev/command-arguments"
+"""The annotation in which a pipeline keeps its command's arguments, passwords and the like masked."""
+
 ATTEMPTS = 5
 
 
@@ -65,7 +72,7 @@ def prepare_spec(
     annotations: Mapping[str, str] | None = None,
 ) -> Submission:
     """The same for the spec of a document. One that says itself where its code is brings none along."""
-    spec = exact(with_arguments(spec, inputs))
+    spec = exact(with_arguments(_with_context(spec, annotations or {}), inputs))
     code = dict(spec.get("code") or {})
     bundle = None
     if not code.keys() & {"configMap", "url"}:
@@ -74,6 +81,16 @@ def prepare_spec(
         spec["code"] = {**code, **code_section(bundle, store)}
     chosen = image or (None if code.get("image") else config.get("image"))
     return Submission(workflow, spec, bundle, str(chosen) if chosen else None, dict(annotations or {}))
+
+
+def _with_context(spec: dict[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments of a pipeline's command go along, for `context.args` in its tasks."""
+    arguments = annotations.get(ARGUMENTS)
+    if arguments is None:
+        return spec
+    args = argparse.Namespace(**unpickled(arguments))  # type: ignore[arg-type]  # a dict, by name
+    carried = {"args": pickled(args, "an argument of the command")}
+    return {**spec, "parameters": {**(spec.get("parameters") or {}), CONTEXT: carried}}
 
 
 def submit(cluster: Cluster, submission: Submission, name: str | None = None) -> Json:

@@ -21,7 +21,8 @@ def doctor(
 ) -> None:
     """Check a cluster, and say how to mend it.
 
-    API server, resources, operator, permissions, store, images, and runs that wait. Exit code 1 when something is wrong.
+    API server, resources, operator, permissions, store, images, and runs that wait. Exit code 1 when something is
+    wrong.
 
     Example: flowctl doctor --namespace science
     """

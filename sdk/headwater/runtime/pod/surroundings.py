@@ -10,6 +10,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+CONTEXT = "headwater.dev/context"
+"""The section of the parameters that a submitted command puts its arguments into: name -> pickle."""
+
 _CONFIG_FILES = ("config.yml", "config.yaml", "config.json", "config.toml")
 _VARIABLES = ("HEADWATER_CONFIG_PATH", "HEADWATER_SETTINGS_MODULE")
 
@@ -22,6 +25,7 @@ def settle(parameters: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: the config file cannot be read.
     """
+    parameters = _without_context(parameters)
     configured = any(map(os.environ.get, _VARIABLES)) or any(map(os.path.exists, _CONFIG_FILES))
     if parameters:
         from headwater.configuration import config
@@ -34,6 +38,19 @@ def settle(parameters: Mapping[str, Any]) -> None:
         logging.lastResort.setLevel(logging.NOTSET)
         logging.lastResort.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         logging.getLogger("headwater").setLevel(logging.INFO)
+
+
+def _without_context(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of tasks; what came with them for `context` is put there."""
+    carried = parameters.get(CONTEXT)
+    if carried is None:
+        return parameters
+    from headwater.configuration import context
+    from headwater.runtime.code import unpickled
+
+    for name, text in carried.items():
+        setattr(context, name, unpickled(text))
+    return {name: section for name, section in parameters.items() if name != CONTEXT}
 
 
 def _by_config() -> None:
