@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 
 from tests.cluster import build, certificates, fakes, images, machine, node_files, processes
 from tests.cluster.api import Api, ApiError, Json
-from tests.cluster.components import API, CONTAINERD, KUBELET, Component, components, kubeconfig
+from tests.cluster.components import API, CONTAINERD, KUBELET, Component, components, kubeconfig, stages
 from tests.cluster.machine import Slot
-from tests.cluster.places import KUBECONFIG, LOGS, NODE, STATE, VOLUMES, locked, this_checkout
+from tests.cluster.places import KUBECONFIG, LOGS, NODE, ROOM, STATE, VOLUMES, locked, this_checkout
 from tests.cluster.report import ClusterError, say, step
 
 RECORD = STATE / "cluster.json"
@@ -158,6 +158,7 @@ def _write_files(here: Slot) -> None:
             certificates.write_kubeconfig(kubeconfig(user, in_node=True), user, from_node)
         certificates.write_kubeconfig(KUBECONFIG, "admin", outside)
     node_files.write(here)
+    shutil.copy(ROOM / "stages.yaml", stages())
     kubectl = STATE / "bin" / "kubectl"
     kubectl.parent.mkdir(exist_ok=True)
     kubectl.unlink(missing_ok=True)

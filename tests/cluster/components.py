@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import build
+from tests.cluster.cached import digest
 from tests.cluster.machine import Slot, inside
-from tests.cluster.places import NODE, PKI, STATE, VOLUMES
+from tests.cluster.places import NODE, PKI, ROOM, STATE, VOLUMES
 
 ETCD, API, MANAGER, SCHEDULER = "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 VOLUMES_ = "volumes"
@@ -135,13 +136,18 @@ def _kwok(slot: Slot) -> list[str | Path]:
     return [
         build.kwok(),
         f"--kubeconfig={kubeconfig('admin')}",
-        f"--config={Path(__file__).parent / 'stages.yaml'}",
+        f"--config={stages()}",
         "--manage-all-nodes=false",
         "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
         "--node-lease-duration-seconds=40",
         "--node-name=fake",
         f"--server-address=127.0.0.1:{slot.port(3)}",
     ]
+
+
+def stages() -> Path:
+    """The copy of stages.yaml that kwok reads: named by its content, so that another content restarts kwok."""
+    return STATE / f"stages-{digest(ROOM / 'stages.yaml')}.yaml"
 
 
 def _containerd(slot: Slot) -> list[str | Path]:
