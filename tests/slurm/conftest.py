@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.slurm import processes
 from tests.slurm.places import Slot
 from tests.slurm.use import require
 
@@ -12,3 +15,9 @@ from tests.slurm.use import require
 def slurm() -> Slot:
     """The running test cluster; `SLURM_CONF` says where it is."""
     return require()
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """What a test starts ends with it."""
+    yield from processes.ended_with_the_test()

@@ -20,6 +20,7 @@ from headwater.errors import DefinitionError
 
 from tests.slurm.jobs import until
 from tests.slurm.places import Slot
+from tests.slurm.processes import start
 
 PIPELINE = Path(__file__).with_name("pipeline_for_tests.py")
 
@@ -39,10 +40,7 @@ def _jobs_of(run_id: str) -> list[str]:
 def _start(home: Path, *words: str) -> subprocess.Popen[str]:
     """A submitting process of its own."""
     environment = {**os.environ, "HEADWATER_HOME": str(home), "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [str(Path(sys.executable).with_name("flowctl")), *words], env=environment, text=True, cwd=home,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+    return start([str(Path(sys.executable).with_name("flowctl")), *words], env=environment, cwd=home)
 
 
 def _flowctl(home: Path, *words: str) -> tuple[int, str]:

@@ -97,6 +97,7 @@ class Follower:
         *,
         poll_seconds: float = 15.0,
         grace_seconds: float = 30.0,
+        first_listing: float = FIRST_LISTING,
     ) -> None:
         self._transport = transport
         self._files = files
@@ -106,7 +107,7 @@ class Follower:
         self._jobs: dict[str, Followed] = {}
         self._listed: set[str] = set()
         self._exits: set[tuple[str, int]] = set()
-        self._listing = _Pace(FIRST_LISTING, LAST_LISTING)
+        self._listing = _Pace(first_listing, max(LAST_LISTING, 5 * first_listing))
         self._asking = _Pace(min(FIRST_QUESTION, poll_seconds), poll_seconds)
         self._away = ""
         self._trouble = 0.0

@@ -24,6 +24,7 @@ class Record:
     restarts: int = 0
     name: str = ""
     tasks: frozenset[int] | None = frozenset()
+    comment: str = ""
 
     def speaks_of(self, index: int) -> bool:
         """Whether it is (also) about this task.

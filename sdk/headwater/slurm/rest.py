@@ -302,7 +302,14 @@ def record_of(written: Mapping[str, Any]) -> Record:
         parent or int(written["job_id"]), -1 if task is None else task, state,
         str(written.get("state_reason") or ""), status, signal, str(written.get("nodes") or ""),
         _number(written.get("restart_cnt")) or 0, str(written.get("name") or ""), tasks,
+        _comment(written.get("comment")),
     )  # fmt: skip
+
+
+def _comment(written: Any) -> str:
+    if isinstance(written, Mapping):  # 0.0.39 and newer: administrator, job, system
+        return str(written.get("job") or "")
+    return str(written or "")
 
 
 def _partition(written: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> Partition:

@@ -23,7 +23,9 @@ index=${{SLURM_ARRAY_TASK_ID:-0}}
 job=${{SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}}
 all={out}/{name}
 at=$all.$index
-[ -e "$at.done" ] && exit 0
+{prelude}if [ -e "$at.done" ]; then
+  {tell}exit 0
+fi
 if ! ( set -C; echo "$job $index" > "$at.claim" ) 2>/dev/null; then
   read -r owner < "$at.claim" && [ "$owner" != "$job $index" ] && exit 0
 fi
@@ -31,6 +33,9 @@ rm -f "$at.exit"
 export HEADWATER_SLURM_INDEX=$index HEADWATER_SLURM_AT=$at HEADWATER_SLURM_ALL=$all HEADWATER_SLURM_JOB=$job
 {before}{command}
 code=$?
+if [ -e "$at.done" ]; then
+  {tell}:
+fi
 note() {{
   [ -e "$1.done" ] && return
   echo "$code $SLURM_JOB_ID ${{SLURM_RESTART_COUNT:-0}} $SLURMD_NODENAME" > "$1.exit.part"
@@ -42,8 +47,12 @@ exit $code
 """
 
 
-def script(name: str, out: str, command: Sequence[str], before: str = "") -> str:
+def script(
+    name: str, out: str, command: Sequence[str], before: str = "", *, prelude: str = "", tell: str = ""
+) -> str:
     """The batch script of a job; `before` is shell text of the site (module load, conda activate).
+
+    `prelude` is shell text that comes first of all, `tell` one command that passes a result on that is there.
 
     >>> print(script("hw-1", "/w/out", ["python3", "-m", "headwater.runtime"]).splitlines()[4])
     all=/w/out/hw-1
@@ -53,6 +62,8 @@ def script(name: str, out: str, command: Sequence[str], before: str = "") -> str
         out=shlex.quote(str(PurePosixPath(out))),
         command=shlex.join(command),
         before=f"{before.rstrip()}\n" if before else "",
+        prelude=f"{prelude.rstrip()}\n" if prelude else "",
+        tell=f"{tell}; " if tell else "",
     )
 
 

@@ -1,0 +1,121 @@
+"""A unit as a Slurm job: the script carries the unit and the code, so that nothing has to be copied beforehand."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from headwater.document.unit import ENVIRONMENT, UnitSpec, write_unit
+from headwater.engine import IntervalSet
+from headwater.errors import UsageError
+from headwater.slurm.cluster import Cluster
+from headwater.slurm.comments import TELL
+from headwater.slurm.directives import Directives, from_resources
+from headwater.slurm.script import script
+from headwater.slurm.transport import Job
+
+LARGEST_SCRIPT = 3 << 20
+KEPT_DAYS = 7
+_RUNTIME = (
+    'HEADWATER_TERMINATION_LOG="$HEADWATER_SLURM_AT.part" JOB_COMPLETION_INDEX="$HEADWATER_SLURM_INDEX" "$0" '
+    '-m headwater.runtime; code=$?; [ "$code" -le 1 ] && [ -s "$HEADWATER_SLURM_AT.part" ] && '
+    'mv -f "$HEADWATER_SLURM_AT.part" "$HEADWATER_SLURM_AT.done"; exit "$code"'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a bridge is told: a unit, the cluster, the name of the job (its identity) and what it asks for."""
+
+    unit: UnitSpec
+    cluster: Cluster
+    name: str
+    directives: Directives = field(default_factory=Directives)
+    parallelism: int | None = None
+    bundle: bytes = b""
+
+    @classmethod
+    def parse(
+        cls, unit: UnitSpec, written: Mapping[str, Any], bundle: bytes = b"", secret: str = ""
+    ) -> Order:
+        """From the unit and the mapping in `HEADWATER_SLURM`: `cluster` (the spec of the SlurmCluster), `name`,
+        and perhaps `slurm`, `resources` and `parallelism`.
+
+        Raises:
+            ConfigError, DefinitionError: something in it is wrong.
+        """
+        spec = {**written["cluster"], **({"secretRef": secret} if secret else {})}
+        cluster = Cluster.parse(spec, "the SlurmCluster")
+        if not cluster.workdir:
+            raise UsageError("the SlurmCluster has no `workdir`", fix="Name a folder that its nodes share.")
+        asked = {name: value for name, value in (written.get("slurm") or {}).items() if name != "cluster"}
+        directives = Directives.parse(asked, f"node {unit.path!r}")
+        directives = directives.over(from_resources(written.get("resources") or {})).over(cluster.defaults)
+        return cls(unit, cluster, str(written["name"]), directives, written.get("parallelism"), bundle)
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks the job's array has; 1 for a unit that is no map."""
+        if self.unit.does != "items":
+            return 1
+        return -(-len(IntervalSet.parse(self.unit.items)) // max(self.unit.per_pod, 1))
+
+    @property
+    def folder(self) -> str:
+        """The folder of the job on the cluster."""
+        return str(PurePosixPath(self.cluster.workdir) / "bridge" / self.name)
+
+    @property
+    def out(self) -> str:
+        """Where its markers appear."""
+        return f"{self.folder}/out"
+
+    def job(self, suffix: str = "") -> Job:
+        """The job; with a suffix, one that only tells again what this one has left.
+
+        Raises:
+            UsageError: unit and code together are too large to travel in a script.
+        """
+        array = f"0-{self.tasks - 1}" if self.unit.does == "items" else ""
+        text = self._script()
+        if len(text) > LARGEST_SCRIPT:
+            raise UsageError(
+                f"the unit and its code have {len(text) >> 20} MB; a batch script takes {LARGEST_SCRIPT >> 20} MB",
+                fix="Install the code in the Python environment of the cluster, or give the run a store by URL.",
+            )
+        limit = self.parallelism if array else None
+        return Job(
+            self.name + suffix, text, self.cluster.workdir, "/dev/null", self.directives, array, limit,
+            comment=f"headwater {self.unit.path}", environment={},
+        )  # fmt: skip
+
+    def _script(self) -> str:
+        unit = self.unit
+        if self.cluster.transport == "rest" and "://" not in unit.store:
+            unit = replace(unit, store="")
+        lines = [f"export {ENVIRONMENT}={shlex.quote(write_unit(unit))}"]
+        if self.bundle:
+            lines += [
+                f"code={shlex.quote(self.folder)}/code.$SLURM_JOB_ID.zip",
+                f"base64 -d > \"$code\" <<'END'\n{_wrapped(self.bundle)}\nEND",
+                "export HEADWATER_CODE=$code",
+            ]
+        if self.cluster.before:
+            lines.append(self.cluster.before)
+        workdir = shlex.quote(f"{self.cluster.workdir}/bridge")
+        prelude = (
+            f'umask 077; mkdir -p "$(dirname "$all")" && exec > "$at.out" 2>&1\n'
+            f"find {workdir} -mindepth 1 -maxdepth 1 -mtime +{KEPT_DAYS} -exec rm -rf {{}} + 2>/dev/null"
+        )
+        command = ["sh", "-c", _RUNTIME, self.cluster.python or "python3"]
+        tell = TELL if self.cluster.transport == "rest" else ""
+        return script(self.name, self.out, command, "\n".join(lines), prelude=prelude, tell=tell)
+
+
+def _wrapped(content: bytes) -> str:
+    text = base64.b64encode(content).decode()
+    return "\n".join(text[at : at + 76] for at in range(0, len(text), 76))

@@ -1,0 +1,213 @@
+"""The bridge on the real Slurm, without an operator: every transport, killed and started again, cancelled."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from headwater.document.unit import UnitReport, UnitSpec, read_report, write_unit
+
+from tests.slurm.jobs import TRANSPORTS, cluster_by, unique, until
+from tests.slurm.places import Slot
+from tests.slurm.processes import start
+
+CODE = """
+import os, time
+from pathlib import Path
+from headwater import task
+
+@task
+def double(x: int, folder: str, seconds: float) -> {"y": int}:
+    with (Path(folder) / f"ran-{x}").open("a") as file:
+        file.write("x")
+    print("doubling", x)
+    time.sleep(seconds)
+    if x == 13:
+        raise ValueError("13 is not doubled")
+    if x == 66:
+        os._exit(9)
+    return 2 * x
+
+@task
+def grows(x: int) -> {"y": int}:
+    return len(bytearray(x))
+"""
+
+
+def _bundle() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("bridged_code.py", CODE)
+    return packed.getvalue()
+
+
+def _unit(tmp_path: Path, name: str, **more: Any) -> UnitSpec:
+    values: dict[str, Any] = {"x": 4, "seconds": 0, **more.pop("inputs", {})}
+    inputs = {key: {"json": value} for key, value in {**values, "folder": str(tmp_path)}.items()}
+    node: dict[str, Any] = {
+        "name": "double",
+        "task": "bridged_code:double",
+        "outputs": {"y": {"type": "int"}},
+    }
+    if more.get("does") == "items":
+        del inputs["x"]
+        node = {
+            "name": "double", "outputs": {"y": {}},
+            "map": {"task": "bridged_code:double", "over": {"x": {"value": more.pop("xs")}}, "tolerate": "all"},
+        }  # fmt: skip
+    node["inputs"] = {key: {"value": value["json"]} for key, value in inputs.items()}
+    document = {"blocks": [{"name": "main", "nodes": [node]}], "code": {"configMap": "code-test"}}
+    does = more.pop("does", "task")
+    return UnitSpec(name, name, "double", 1, does, document, node="double", inputs=inputs, **more)
+
+
+class Pod:
+    """What Kubernetes would make of a bridge: its environment, its termination message."""
+
+    def __init__(self, tmp_path: Path, slot: Slot, transport: str, unit: UnitSpec, **asked: Any) -> None:
+        self.folder = tmp_path
+        self.report = tmp_path / "termination-log"
+        (tmp_path / "bundle.zip").write_bytes(_bundle())
+        cluster = cluster_by(transport, slot, tmp_path / "work", tmp_path)
+        (tmp_path / "work").mkdir(exist_ok=True)
+        spec = {
+            "transport": transport, "endpoint": cluster.endpoint, "workdir": str(tmp_path / "work"),
+            "python": sys.executable, "pollSeconds": 2, "graceSeconds": 5,
+        }  # fmt: skip
+        self.environment = {
+            **os.environ,
+            "HEADWATER_UNIT": write_unit(unit),
+            "HEADWATER_SLURM": json.dumps({"cluster": spec, "name": unit.name, "slurm": asked}),
+            "HEADWATER_CODE": str(tmp_path / "bundle.zip"),
+            "HEADWATER_SLURM_SECRET": str(cluster.secret or tmp_path / "none"),
+            "HEADWATER_TERMINATION_LOG": str(self.report),
+        }
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "headwater.slurm.bridge", *words]
+        return start(command, env=self.environment)
+
+    def run(self) -> tuple[int, UnitReport, str]:
+        process = self.start()
+        said, _ = process.communicate(timeout=100)
+        assert self.report.exists(), said
+        return process.returncode, read_report(self.report.read_text()), said
+
+    def runs(self) -> dict[str, str]:
+        """How often each item ran."""
+        return {file.name: file.read_text() for file in self.folder.glob("ran-*")}
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_a_task_runs_there_and_its_outputs_come_back(slurm: Slot, tmp_path: Path, transport: str) -> None:
+    pod = Pod(tmp_path, slurm, transport, _unit(tmp_path, unique("task")))
+    code, report, said = pod.run()
+    assert (code, report.outputs) == (0, {"y": {"json": 8}}), said
+    assert transport == "rest" or "doubling 4" in said
+
+
+def test_a_map_is_one_array_and_each_item_tells_how_it_went(
+    slurm: Slot, tmp_path: Path, transport: str
+) -> None:
+    unit = _unit(
+        tmp_path, unique("map"), does="items", xs=[1, 13, 3, 4, 5], items="0-4", per_pod=2,
+        over={"x": {"json": [1, 13, 3, 4, 5]}},
+    )  # fmt: skip
+    code, report, said = Pod(tmp_path, slurm, transport, unit).run()
+    assert (code, report.items, report.failed_items) == (1, "0,2-4", "1"), said
+    assert report.failed[1]["type"] == "ValueError"
+    assert report.results is not None
+    assert {i: outputs and outputs["y"] for i, outputs in report.results.items() if i != 1} == {
+        0: {"json": 2}, 2: {"json": 6}, 3: {"json": 8}, 4: {"json": 10},
+    }  # fmt: skip
+
+
+def test_what_the_user_raised_is_the_failure(slurm: Slot, tmp_path: Path) -> None:
+    unit = _unit(tmp_path, unique("raises"), inputs={"x": 13})
+    code, report, _ = Pod(tmp_path, slurm, "local", unit).run()
+    assert code == 1
+    assert report.failure is not None
+    assert (report.failure["type"], report.failure["message"]) == ("ValueError", "13 is not doubled")
+
+
+def test_a_dead_worker_names_job_and_exit_code(slurm: Slot, tmp_path: Path) -> None:
+    unit = _unit(tmp_path, unique("dies"), inputs={"x": 66})
+    _, report, _ = Pod(tmp_path, slurm, "local", unit).run()
+    assert report.failure is not None
+    assert report.failure["class"] == "Error"
+    assert "exited with code 9 (Slurm job" in report.failure["message"]
+
+
+def test_over_time_is_a_timeout(slurm: Slot, tmp_path: Path) -> None:
+    unit = _unit(tmp_path, unique("late"), inputs={"seconds": 300})
+    pod = Pod(tmp_path, slurm, "local", unit, partition="short", time=1)
+    _, report, said = pod.run()
+    assert report.failure is not None, said
+    assert report.failure["class"] == "Timeout"
+
+
+def test_what_the_cluster_cannot_give_is_refused(slurm: Slot, tmp_path: Path, transport: str) -> None:
+    pod = Pod(tmp_path, slurm, transport, _unit(tmp_path, unique("refused")), partition="nowhere")
+    _, report, _ = pod.run()
+    assert report.failure is not None
+    assert report.failure["class"] == "InvalidSpec"
+    assert "It has: debug" in report.failure["message"]
+
+
+def test_sigterm_detaches_and_the_next_bridge_goes_on(slurm: Slot, tmp_path: Path, transport: str) -> None:
+    pod = Pod(tmp_path, slurm, transport, _unit(tmp_path, unique("detached"), inputs={"seconds": 3}))
+    first = pod.start()
+    until(lambda: pod.runs() != {})
+    first.send_signal(signal.SIGTERM)
+    said, _ = first.communicate(timeout=20)
+    assert (first.returncode, pod.report.exists()) == (143, False), said
+    code, report, _ = pod.run()
+    assert (code, report.outputs, pod.runs()) == (0, {"y": {"json": 8}}, {"ran-4": "x"})
+
+
+def test_cancel_ends_a_job_that_an_earlier_bridge_has_submitted(slurm: Slot, tmp_path: Path) -> None:
+    pod = Pod(tmp_path, slurm, "local", _unit(tmp_path, unique("cancelled"), inputs={"seconds": 300}))
+    first = pod.start()
+    until(lambda: pod.runs() != {})
+    first.kill()
+    first.communicate()
+    said, _ = pod.start("cancel").communicate(timeout=30)
+    assert "cancelled Slurm job" in said
+    _, report, _ = pod.run()
+    assert report.failure is not None
+    assert "was cancelled by somebody else" in report.failure["message"]
+
+
+def test_killed_at_any_moment_no_job_runs_twice_and_no_result_is_lost(slurm: Slot, tmp_path: Path) -> None:
+    """A short version; `HEADWATER_CHAOS_KILLS=100` makes it long."""
+    kills = int(os.environ.get("HEADWATER_CHAOS_KILLS", "6"))
+    moments = random.Random(6)
+    xs = list(range(20, 28))
+    unit = _unit(
+        tmp_path, unique("killed"), does="items", xs=xs, items="0-7", per_pod=2, inputs={"seconds": 0.5},
+        over={"x": {"json": xs}},
+    )  # fmt: skip
+    pod = Pod(tmp_path, slurm, "local", unit)
+    for _ in range(kills):
+        process = pod.start()
+        try:
+            process.communicate(timeout=moments.uniform(0.1, 2.0))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+    _, report, said = pod.run()
+    assert report.items == "0-7", said
+    assert pod.runs() == {f"ran-{x}": "x" for x in xs}
