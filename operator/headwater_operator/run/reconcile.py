@@ -348,7 +348,8 @@ class Reconciler:
         if dates:
             self.queue.add_after(run.key, max(min(dates) - now, 0.01))
         pending = len(run.expected) - len(run.started_pods)
-        if (pending > 0 or run.jobs) and not run.engine.ended:
+        idle_jobs = any(not self.cluster.job_pods.get((run.key[0], name)) for name in run.jobs)
+        if (pending > 0 or idle_jobs) and not run.engine.ended:
             self.queue.add_after(run.key, 10.0)
 
     def trouble(self, key: Key, error: Exception) -> None:
