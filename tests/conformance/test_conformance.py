@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from headwater.configuration import config
 
-import tests.conformance.cases  # noqa: F401  # registers them
+import tests.conformance.cases.everything  # noqa: F401  # registers them
 from tests.conformance.backends import BACKENDS
 from tests.conformance.case import CASES, Case, check_result
 

@@ -10,13 +10,13 @@ import pytest
 from headwater.backends import run
 from headwater.configuration import config
 
-import tests.conformance.cases  # noqa: F401  # registers them
+import tests.conformance.cases.everything  # noqa: F401  # registers them
 from tests.cluster.fixtures import Cluster, _held
 from tests.conformance.case import CASES, Case, check_result
 from tests.conformance.kubernetes import ONE_POD_A_NODE, Outcome, Suite, claimed_folder, home
 from tests.operator.process import new_namespace, running_operator
 
-pytestmark = [pytest.mark.xdist_group("conformance-kubernetes"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.xdist_group("conformance-kubernetes"), pytest.mark.timeout(1800)]
 RUNNING = [case for case in CASES.values() if case.refusal is None]
 REFUSED = [case for case in CASES.values() if case.refusal is not None]
 

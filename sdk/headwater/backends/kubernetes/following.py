@@ -83,6 +83,11 @@ class Changes:
             self._observers.items(path, items.total, items.succeeded, items.failed, items.running)
         created = (self._seen[path].get("at") or [time.time()])[0]
         at = record.finished_at or record.started_at or created
+        if record.finished_at is not None and record.started_at is not None:
+            # It may have run between two looks; and only now it is known for sure when it began.
+            self._observers.node(
+                path, "Running", record.attempts, record.started_at, kind=kind, message="", error=None
+            )
         self._observers.node(
             path, record.phase, record.attempts, at, kind=kind, message=record.message, error=record.error
         )

@@ -39,11 +39,12 @@ class LinesView:
         self, path: str, phase: str, attempt: int, at: float, *, error: RunError | None, **_: Any
     ) -> None:
         """A node has a new phase."""
+        if phase == "Running":
+            self._started[path] = at
         if self._phases.get(path) == phase:
             return
         self._phases[path] = phase
         if phase == "Running":
-            self._started[path] = at
             self._say(f"{path}: started" + (f", attempt {attempt}" if attempt > 1 else ""), at)
         elif phase not in ("Pending", "Skipped", "Suspended") or phase == "Skipped":
             if phase == "Pending":
