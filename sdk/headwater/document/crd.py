@@ -245,7 +245,8 @@ class _Structural:
         elif written.get("x-kubernetes-int-or-string"):
             found = {"x-kubernetes-int-or-string": True, "maxLength": 64}
         elif "type" not in written:
-            found = {_ANY: True} | {key: written[key] for key in ("enum",) if key in written}
+            # Where null is not allowed the API server takes it out: `value: null` would be no source at all.
+            found = {_ANY: True, **({"enum": written["enum"]} if "enum" in written else {"nullable": True})}
         else:
             found = self._typed(written)
         if said:
