@@ -99,7 +99,8 @@ class Plan:
             {"name": "main", "nodes": nodes},
             {"name": "body", "nodes": [{"name": "step", "container": CONTAINER}]},
         ]
-        return {"entrypoint": "main", "defaults": FAKE_POD, "blocks": blocks}
+        # Not failFast: what it keeps from starting depends on who comes first.
+        return {"entrypoint": "main", "failFast": False, "defaults": FAKE_POD, "blocks": blocks}
 
     def outcome(self) -> Object:
         """What must come of it, whatever happens to the operator."""

@@ -41,7 +41,7 @@ CONFIG_MAPS = "/api/v1/namespaces/{}/configmaps"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/headwater-operator"
 ENDED = ("Succeeded", "Failed", "Cancelled")
 MANAGED = {"labelSelector": "headwater.dev/run-uid"}
-PATIENCE = 240.0
+PATIENCE = 500.0
 """Seconds after which something counts as stuck; on a machine that does nothing else it takes a few."""
 
 Attempt = tuple[str, str, int, int]
@@ -118,14 +118,21 @@ class Operator:
         os.kill(self.pid, signal.SIGKILL)
         self._has_ended(-signal.SIGKILL)
 
-    def terminate(self) -> None:
+    async def terminate(self) -> None:
         """End it with SIGTERM, as Kubernetes does, and wait until it has ended well."""
         os.kill(self.pid, signal.SIGTERM)
+        # It talks to the proxy of this process before it ends.
+        await asyncio.to_thread(self.launcher.exit_code, self.pid, wait=True)
         self._has_ended(0)
 
     def alive(self) -> bool:
         """Whether it runs; an operator must never end by itself."""
         return self.pid != 0 and self.launcher.exit_code(self.pid, wait=False) is None
+
+    def say_where(self) -> None:
+        """Have it write the stacks of its threads to its log."""
+        if self.alive():
+            os.kill(self.pid, signal.SIGUSR1)
 
     def check(self) -> None:
         """It has not ended by itself."""
@@ -212,6 +219,8 @@ class Lab:
                     for operator in self.operators:
                         operator.check()
         except TimeoutError:
+            for operator in self.operators:
+                operator.say_where()
             raise AssertionError(f"stuck after {seconds:.0f} s:\n{self.picture()}") from None
 
     async def ended(self, names: Iterable[str], seconds: float = PATIENCE) -> None:

@@ -135,6 +135,7 @@ def _ended(pid: int, *, wait: bool) -> int | None:
 
 
 def _be_an_operator(question: Mapping[str, Any]) -> None:
+    import faulthandler
     import random
 
     from headwater_operator.main import run_operator
@@ -146,6 +147,7 @@ def _be_an_operator(question: Mapping[str, Any]) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
         random.seed()
         options = {**question["options"]}
         options["shards"] = tuple(options.get("shards", (0, 1)))

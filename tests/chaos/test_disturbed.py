@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.disturbs_cluster, pytest.mark.xdist_group("disturbs_cl
 SLOW = (700,) * 12
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_a_restart_of_the_api_server_with_its_history_forgotten_changes_nothing(
     new_lab: NewLab, chaos: ModuleType
 ) -> None:
@@ -35,7 +35,7 @@ async def test_a_restart_of_the_api_server_with_its_history_forgotten_changes_no
         await lab.delete_all()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_an_operator_killed_while_the_api_server_is_away_goes_on_when_it_is_back(
     new_lab: NewLab, chaos: ModuleType
 ) -> None:
@@ -56,7 +56,7 @@ async def test_an_operator_killed_while_the_api_server_is_away_goes_on_when_it_i
         await lab.delete_all()
 
 
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(900)
 async def test_what_ran_on_a_node_that_is_gone_runs_again_elsewhere(
     new_lab: NewLab, chaos: ModuleType
 ) -> None:

@@ -15,7 +15,7 @@ KINDS = {
 }
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kinds", KINDS)
 async def test_a_third_of_the_calls_fail_and_the_runs_end_the_same(new_lab: NewLab, kinds: str) -> None:
     plans = [Plan("plain"), *(plan_of(seed) for seed in range(4))]
@@ -29,7 +29,7 @@ async def test_a_third_of_the_calls_fail_and_the_runs_end_the_same(new_lab: NewL
         await lab.delete_all()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_watches_that_are_cut_in_the_middle_of_a_line_lose_nothing(new_lab: NewLab) -> None:
     plans = [Plan("plain"), *(plan_of(seed) for seed in range(4))]
     async with new_lab(seed=8, faults=Faults(watch=(0.05, 1.0), bookmarks=0.0)) as lab:

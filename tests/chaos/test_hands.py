@@ -21,7 +21,7 @@ async def some_pod(lab: Lab, rng: random.Random, but: set[str]) -> str:
     return rng.choice(found) if found else ""
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(3))
 async def test_pods_deleted_by_hand_are_tried_again(new_lab: NewLab, seed: int) -> None:
     plan, rng = Plan("run", delays=SLOW), random.Random(seed)
@@ -40,7 +40,7 @@ async def test_pods_deleted_by_hand_are_tried_again(new_lab: NewLab, seed: int) 
         await lab.delete_all()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("killed", [False, True], ids=["operator lives", "operator is killed"])
 async def test_runs_deleted_in_the_middle_leave_nothing(new_lab: NewLab, killed: bool) -> None:
     plans = [Plan(f"run-{number}", delays=SLOW) for number in range(6)]
@@ -57,7 +57,7 @@ async def test_runs_deleted_in_the_middle_leave_nothing(new_lab: NewLab, killed:
         lab.check_started_once()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_a_run_of_the_same_name_is_another_run(new_lab: NewLab) -> None:
     plan = Plan("run", delays=SLOW)
     async with new_lab() as lab:
@@ -72,7 +72,7 @@ async def test_a_run_of_the_same_name_is_another_run(new_lab: NewLab) -> None:
         lab.check_started_once()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_a_namespace_that_is_deleted_in_the_middle_goes(new_lab: NewLab) -> None:
     plans = [Plan(f"run-{number}", delays=SLOW) for number in range(3)]
     async with new_lab() as lab:

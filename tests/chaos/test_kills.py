@@ -44,7 +44,7 @@ async def a_run_killed_at(lab: Lab, operator: Operator, plan: Plan, call: int, *
     await lab.ended([plan.name])
 
 
-@pytest.mark.timeout(3000 if LONG else 300)
+@pytest.mark.timeout(6000 if LONG else 900)
 @pytest.mark.parametrize("lane", range(LANES))
 async def test_killed_at_any_call_of_a_run_it_ends_the_same(new_lab: NewLab, lane: int) -> None:
     async with new_lab(seed=lane) as lab:
@@ -62,7 +62,7 @@ async def test_killed_at_any_call_of_a_run_it_ends_the_same(new_lab: NewLab, lan
         await lab.delete_all()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_killed_again_and_again_it_ends_the_same(new_lab: NewLab) -> None:
     async with new_lab(seed=1) as lab:
         operator = lab.operator()

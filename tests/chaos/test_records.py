@@ -81,7 +81,7 @@ async def all_mirrored(lab: Lab) -> None:
     await lab.until(lambda: all(map(mirrored, lab.workflows.objects.values())))
 
 
-@pytest.mark.timeout(1200 if LONG else 500)
+@pytest.mark.timeout(2400 if LONG else 900)
 async def test_the_tables_equal_the_resources_after_a_database_that_was_killed(
     new_lab: NewLab, postgres: Server
 ) -> None:
@@ -111,7 +111,7 @@ async def test_the_tables_equal_the_resources_after_a_database_that_was_killed(
             await lab.delete_all()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_runs_deleted_while_the_database_is_down_are_held_until_it_is_back(
     new_lab: NewLab, postgres: Server
 ) -> None:

@@ -23,6 +23,7 @@ PACKAGES = {  # Debian's package -> a file that shows it is there
     "iproute2": "/sbin/ip",
     "docker.io": "/usr/sbin/dockerd",
     "mmdebstrap": "/usr/bin/mmdebstrap",
+    "faketime": "/usr/bin/faketime",  # for tests with operators whose clocks are wrong
 }
 DEBIAN = "bookworm"
 DEBIAN_PACKAGES = "python3,python3-venv,ca-certificates"

@@ -13,7 +13,9 @@ FAKE_POD: Json = {"nodeSelector": SELECTOR, "tolerations": [{**TAINT, "operator"
 MESSAGE = "fake.headwater.dev/message"  # the termination message; "{}" where it is not given
 DELAY = "fake.headwater.dev/delay"  # milliseconds that it runs
 EXIT_CODE = "fake.headwater.dev/exit-code"  # fails with it
-FAILING = "fake.headwater.dev/failing"  # attempts of Headwater that fail: "1,2"; "1/4": index 4 of a Job's first
+FAILING = (
+    "fake.headwater.dev/failing"  # attempts of Headwater that fail: "1,2"; "1/4": index 4 of a Job's first
+)
 OUTCOME = "fake.headwater.dev/outcome"  # "manual": it runs until somebody patches its status
 
 

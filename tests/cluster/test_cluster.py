@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster.api import ApiError, Json
 from tests.cluster.choice import Kind, choose, obstacle
-from tests.cluster.fakes import DELAY, EXIT_CODE, FAKE_POD, MESSAGE, OUTCOME
+from tests.cluster.fakes import DELAY, EXIT_CODE, FAILING, FAKE_POD, MESSAGE, OUTCOME
 from tests.cluster.fixtures import RUNTIME_IMAGE, SMALL_IMAGE, Cluster
 from tests.cluster.places import CHECKOUT
 
@@ -143,6 +143,27 @@ def test_fake_pods_end_as_their_annotations_say(own_cluster: Cluster, namespace:
     assert json.loads(terminated(well)["message"]) == {"x": '"quoted"'}
     assert ill["status"]["phase"] == "Failed"
     assert (terminated(ill)["exitCode"], terminated(ill)["reason"]) == (137, "OOMKilled")
+
+
+def test_attempts_of_headwater_fail_on_fake_nodes_as_they_are_told(
+    own_cluster: Cluster, namespace: str
+) -> None:
+    attempt = "headwater.dev/attempt"
+    first = run(own_cluster, namespace, fake("first", **{FAILING: "1,3", attempt: "1"}))
+    second = run(own_cluster, namespace, fake("second", **{FAILING: "1,3", attempt: "2"}))
+    assert [each["status"]["phase"] for each in (first, second)] == ["Failed", "Succeeded"]
+
+
+def test_a_running_fake_pod_that_is_deleted_ends_before_it_goes(own_cluster: Cluster, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    pod = fake("mine", **{OUTCOME: "manual"})
+    pod["metadata"]["finalizers"] = ["headwater.dev/test"]
+    own_cluster.api.post(path, pod)
+    own_cluster.api.wait(f"{path}/mine", lambda found: found["status"]["phase"] == "Running")
+    own_cluster.api.delete(f"{path}/mine")
+    ended = own_cluster.api.wait(f"{path}/mine", lambda found: found["status"]["phase"] == "Failed")
+    assert ended["metadata"]["deletionTimestamp"]
+    own_cluster.api.patch(f"{path}/mine", {"metadata": {"finalizers": None}})
 
 
 def test_a_fake_pod_with_a_delay_is_seen_running(own_cluster: Cluster, namespace: str) -> None:

@@ -46,7 +46,10 @@ class Nodes:
         self.stuck = ""
 
     def step(self) -> bool:
-        """One thing happens somewhere; whether anything could. `frozen`: nothing does; pods of the nodes in `stuck` never end."""
+        """One thing happens somewhere; whether anything could.
+
+        `frozen`: nothing does; pods of the nodes in `stuck` never end.
+        """
         if self.frozen:
             return False
         moves = [(self._move_pod, name) for name, pod in self.api.collection(PODS).items() if not _over(pod)]

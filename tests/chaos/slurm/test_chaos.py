@@ -1,0 +1,181 @@
+"""Whatever happens to Slurm, to a job or to the submitting process: no item runs twice for one attempt, no result is
+lost, nothing waits for ever, and what a person has to know is said.
+
+The seed of what is random is in the test's name; `HEADWATER_CHAOS=1` runs all of it, and more rounds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.slurm import cluster, daemons
+from tests.slurm.jobs import until
+from tests.slurm.places import Slot
+from tests.slurm.processes import start
+
+PIPELINE = Path(__file__).parents[2] / "slurm" / "pipeline_for_tests.py"
+ROUNDS = 10 if os.environ.get("HEADWATER_CHAOS") else 2
+
+
+class Run:
+    """A pipeline of four items in a process of its own, that leave a trace each time they run."""
+
+    def __init__(self, home: Path, seconds: float) -> None:
+        self.home = home
+        self.traces = home / "ran"
+        self.traces.mkdir()
+        (home / "config.yml").write_text("slurm: {grace_seconds: 5, poll_seconds: 3}\n")
+        self.environment = {**os.environ, "HEADWATER_HOME": str(home / "state"), "PYTHONUNBUFFERED": "1"}
+        words = ["-p", f"scratch={self.traces}", "-p", f"seconds={seconds}"]
+        self.process = self.flowctl("run", str(PIPELINE), "-b", "slurm", *words)
+
+    def flowctl(self, *words: str) -> subprocess.Popen[str]:
+        """Start the command line."""
+        return start(
+            [str(Path(sys.executable).with_name("flowctl")), *words], env=self.environment, cwd=self.home
+        )
+
+    def has_begun(self, items: int = 1) -> bool:
+        """Whether so many items have run, or run."""
+        return len(list(self.traces.iterdir())) >= items
+
+    def end(self, process: subprocess.Popen[str] | None = None) -> tuple[int, str]:
+        """Wait for its end: exit code, and what it said."""
+        chosen = process or self.process
+        said, _ = chosen.communicate(timeout=100)
+        return chosen.returncode, said
+
+    def runs(self) -> dict[str, str]:
+        """How often each item ran."""
+        return {file.name: file.read_text() for file in self.traces.iterdir()}
+
+    def log(self) -> str:
+        """What is in the log of the run by now."""
+        return "".join(file.read_text() for file in (self.home / "state" / "logs").glob("*.jsonl"))
+
+    def told(self) -> str:
+        """What the command line says of the run."""
+        return self.end(self.flowctl("show", self.latest()))[1] + self.log()
+
+    def latest(self) -> str:
+        """The id of the latest run."""
+        said = self.end(self.flowctl("list", "--output", "json"))[1]
+        return str(json.loads(said)[0]["run"])
+
+    def jobs(self) -> list[str]:
+        """The ids of its jobs that are in the queue, as Slurm's commands take them."""
+        shown = subprocess.run(["squeue", "-h", "-r", "-o", "%i %j"], capture_output=True, text=True).stdout
+        run = self.latest()
+        return [line.split()[0] for line in shown.splitlines() if run in line]
+
+
+ONCE = {str(index): "x" for index in range(4)}
+
+
+def scontrol(*words: str) -> None:
+    """Do something as the administrator."""
+    subprocess.run(["scontrol", *words], check=True, capture_output=True, timeout=30)
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_the_submitting_process_is_killed_again_and_again(slurm: Slot, tmp_path: Path, seed: int) -> None:
+    moments = random.Random(seed)
+    run = Run(tmp_path, 2)
+    until(run.has_begun)
+    process = run.process
+    for _ in range(3):
+        time.sleep(moments.uniform(0, 1.5))
+        if process.poll() is not None:
+            break
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        process = run.flowctl("resume", run.latest(), "-b", "slurm")
+    code, said = run.end(process)
+    assert code == 0, said
+    assert run.runs() == ONCE
+
+
+def test_an_administrator_cancels_a_task(slurm: Slot, tmp_path: Path) -> None:
+    run = Run(tmp_path, 6)
+    until(run.has_begun)
+    cancelled = run.jobs()[0]
+    subprocess.run(["scancel", cancelled], check=True)
+    code, said = run.end()
+    assert code == 0, said  # the map tolerates a failed item, and shows it
+    assert "3 of 4 items" in said
+    shown = run.end(run.flowctl("show", run.latest()))[1]
+    assert "was cancelled by somebody else (scancel)" in shown.replace("\n", " ")
+
+
+def test_an_administrator_requeues_a_task(slurm: Slot, tmp_path: Path) -> None:
+    run = Run(tmp_path, 3)
+    until(lambda: run.has_begun(4))
+    requeued = run.jobs()[0]
+    scontrol("update", f"jobid={requeued}", "requeue=1")
+    scontrol("requeue", requeued)
+    code, said = run.end()
+    assert code == 0, said
+    assert sorted(map(len, run.runs().values())) in ([1, 1, 1, 1], [1, 1, 1, 2])  # Slurm itself runs it again
+
+
+def _restart(slot: Slot, how: signal.Signals) -> None:
+    controller = daemons.find("slurmctld")
+    assert controller is not None
+    controller.end(how)
+    time.sleep(1)
+    cluster.start_controller(slot)
+
+
+def test_the_controller_is_restarted(alone: Slot, tmp_path: Path) -> None:
+    run = Run(tmp_path, 4)
+    until(run.has_begun)
+    _restart(alone, signal.SIGTERM)
+    code, said = run.end()
+    assert code == 0, said
+    assert run.runs() == ONCE
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_the_controller_is_killed(alone: Slot, tmp_path: Path, seed: int) -> None:
+    run = Run(tmp_path, 3)
+    until(lambda: run.traces.exists())
+    time.sleep(random.Random(seed).uniform(0, 6))
+    _restart(alone, signal.SIGKILL)
+    for index in (1, 2):
+        cluster.undrain(alone.node(index))  # it drains nodes that report jobs it has forgotten
+    code, said = run.end()
+    assert code == 0, said
+    assert set(run.runs()) == set(ONCE), run.told()
+
+
+def test_a_node_fails(alone: Slot, tmp_path: Path) -> None:
+    run = Run(tmp_path, 5)
+    until(lambda: run.has_begun(4))
+    for index in (1, 2):
+        daemon = daemons.find(f"slurmd-{alone.node(index)}")
+        assert daemon is not None
+        daemon.end(signal.SIGKILL)
+        cluster.start_node(alone, index)
+    code, said = run.end()
+    assert code == 0, said
+    assert set(run.runs()) == set(ONCE), run.told()
+
+
+def test_nodes_are_drained_and_given_back(alone: Slot, tmp_path: Path) -> None:
+    names = f"{alone.node(1)},{alone.node(2)}"
+    scontrol("update", f"nodename={names}", "state=drain", "reason=chaos")
+    run = Run(tmp_path, 0)
+    until(lambda: "down, drained or reserved" in run.log())
+    scontrol("update", f"nodename={names}", "state=resume")
+    code, said = run.end()
+    assert code == 0, said
+    assert run.runs() == ONCE
