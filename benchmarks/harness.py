@@ -20,7 +20,18 @@ from statistics import median
 from typing import Any, Literal
 
 HERE = Path(__file__).parent
-TOPICS = ("startup", "pod_startup", "chain", "maps", "cached", "montage", "arrays", "memory", "others")
+TOPICS = (
+    "startup",
+    "pod_startup",
+    "chain",
+    "maps",
+    "cached",
+    "montage",
+    "arrays",
+    "memory",
+    "slurm_maps",
+    "others",
+)
 CORES = len(os.sched_getaffinity(0))
 
 Measure = Callable[[], float]

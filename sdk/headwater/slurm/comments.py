@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Sequence
 
 from headwater.slurm.records import Record
-from headwater.slurm.script import DONE, marker
+from headwater.slurm.script import CLAIM, DONE, marker
 from headwater.slurm.transport import Transport
 
 PREFIX = "headwater-report:"
@@ -52,6 +52,8 @@ class CommentFiles:
     def get(self, paths: Sequence[str]) -> dict[str, bytes]:
         """The reports among these markers."""
         found = {path: self._found.get(path.rpartition("/")[2]) for path in paths}
+        # Whether a task has begun cannot be seen from here; where it matters, it has.
+        found |= {path: b"" for path in paths if path.endswith(CLAIM)}
         return {path: content for path, content in found.items() if content is not None}
 
     def remove(self, folder: str) -> None:

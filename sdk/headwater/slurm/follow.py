@@ -13,7 +13,7 @@ from headwater.slurm.errors import SlurmAway
 from headwater.slurm.records import Record
 from headwater.slurm.script import CLAIM, DONE, EXIT, PART, marker, parsed
 from headwater.slurm.shell import Files
-from headwater.slurm.states import ACTIVE, ENDED_WELL, Cause, cause_of, died, lost, why_it_waits
+from headwater.slurm.states import ACTIVE, ENDED_WELL, Cause, cause_of, died, lost, never_begun, why_it_waits
 from headwater.slurm.transport import Transport
 
 FIRST_LISTING, LAST_LISTING = 0.05, 1.0
@@ -261,12 +261,15 @@ class Follower:
     def _verdict(self, job: Followed, suspect: _Suspect) -> Seen:
         index, record = suspect.index, suspect.record
         # Read, not listed: a listing of the folder may be old on a network file system.
-        done, note = (f"{self._out}/{marker(job.name, index, what)}" for what in (DONE, EXIT))
-        found = self._files.get([done, note])
+        done, note, claim = (f"{self._out}/{marker(job.name, index, what)}" for what in (DONE, EXIT, CLAIM))
+        found = self._files.get([done, note, claim])
         self._close(job, index)
         if done in found:
             return Done(job.name, index)
-        cause = _cause(job, index, record, found.get(note, b"").decode(errors="replace"))
+        if claim not in found and record is not None and record.state in ("FAILED", ENDED_WELL):
+            cause = never_begun(record)
+        else:
+            cause = _cause(job, index, record, found.get(note, b"").decode(errors="replace"))
         return Ended(job.name, index, cause, record.state if record is not None else "", suspect.alone)
 
     def _patience(self, record: Record | None) -> float:

@@ -92,6 +92,16 @@ def died(where: str, state: str, exit_code: int, signal: int, node: str, said: s
     return Cause(ErrorClass.ERROR, "WorkerDied", f"{text}{': ' + said if said else ''}")
 
 
+def never_begun(record: Record) -> Cause:
+    """Slurm says that it ended, but it never began: a launch that went wrong, which is nobody's code."""
+    return Cause(
+        ErrorClass.INFRASTRUCTURE,
+        "SlurmJobEnded",
+        f"Slurm job {record.where} ({record.state}, {record.reason or 'no reason given'}) ended before it had begun"
+        f"{' on ' + record.node if record.node else ''}. It is tried again; see slurmd's log there.",
+    )
+
+
 def lost(where: str) -> Cause:
     """Slurm does not know the job any more, and it has left nothing."""
     return Cause(
@@ -129,7 +139,7 @@ def why_it_waits(record: Record) -> str:
     reason = record.reason.strip("()").replace(" ", "_")
     if record.state not in WAITING:
         return ""
-    if reason.startswith("ReqNodeNotAvail"):
+    if reason.startswith("ReqNodeNotAvail") or "DOWN,_DRAINED" in reason:
         return f"Slurm job {record.where} waits: nodes that it needs are down, drained or reserved ({record.reason})"
     found = _HELD.get(reason)
     return f"Slurm job {record.where} waits: {found.format(where=record.where)}" if found else ""
