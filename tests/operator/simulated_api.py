@@ -85,6 +85,23 @@ class SimulatedApi:
         self._leave("PATCH", path)
         return copy.deepcopy(changed)
 
+    async def json_patch(self, path: str, operations: list[Object]) -> Object:
+        """Operations that put something where nothing, or something else, is."""
+        await self._enter("PATCH", path)
+        collection, name = self._find(path)
+        changed = copy.deepcopy(self._collection(collection)[name])
+        for operation in operations:
+            *above, last = operation["path"].strip("/").split("/")
+            if last == "resourceVersion" and operation["value"] != changed["metadata"]["resourceVersion"]:
+                raise _refusal(409, "Conflict", path)
+            at = changed
+            for part in above:
+                at = at[part]
+            at[last] = copy.deepcopy(operation["value"])
+        self._put(collection, name, changed, "MODIFIED")
+        self._leave("PATCH", path)
+        return copy.deepcopy(changed)
+
     async def replace(self, path: str, body: Object) -> Object:
         return await self.patch(path, body)
 
@@ -228,6 +245,8 @@ def _kind(path: str) -> str:
 
 
 def _merged(found: Any, patch: Any) -> Any:
+    if isinstance(patch, list):
+        return [_merged({}, each) if isinstance(each, Mapping) else copy.deepcopy(each) for each in patch]
     if not isinstance(patch, Mapping) or not isinstance(found, Mapping):
         return copy.deepcopy(patch)
     result = dict(found)

@@ -23,6 +23,7 @@ Object = dict[str, Any]
 Params = Mapping[str, str]
 
 MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 TRIES = 6
 LONGEST_WAIT = 10.0
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
@@ -76,6 +77,10 @@ class Api:
         """Merge-patch an object; `metadata.resourceVersion` in the patch makes it conditional (409)."""
         return await self._call("PATCH", path, body=body, content_type=MERGE_PATCH)
 
+    async def json_patch(self, path: str, operations: list[Object]) -> Object:
+        """Patch an object by operations (RFC 6902): a merge patch cannot store a null inside a value."""
+        return await self._call("PATCH", path, body=operations, content_type=JSON_PATCH)
+
     async def replace(self, path: str, body: Object) -> Object:
         """Replace an object."""
         return await self._call("PUT", path, body=body)
@@ -127,7 +132,7 @@ class Api:
         path: str,
         *,
         params: Params | None = None,
-        body: Object | None = None,
+        body: Object | list[Object] | None = None,
         content_type: str = "application/json",
     ) -> Object:
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()

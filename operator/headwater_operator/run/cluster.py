@@ -187,8 +187,20 @@ class Cluster:
 
     async def patch_status(self, view: WorkflowView, status: Mapping[str, Any]) -> WorkflowView:
         """Change a Workflow's status, unless it has changed meanwhile (`ApiError` 409)."""
+        if _has_null(status.get("outputs")):
+            view = await self._put_outputs(view, status["outputs"])
+            status = {name: value for name, value in status.items() if name != "outputs"}
         body: Object = {"metadata": {"resourceVersion": str(view.version)}, "status": dict(status)}
         return self._learned(await self.api.patch(f"{workflow_path(view.namespace, view.name)}/status", body))
+
+    async def _put_outputs(self, view: WorkflowView, outputs: Any) -> WorkflowView:
+        """Write outputs with nulls in them, which a merge patch would take for what is to be removed."""
+        path = f"{workflow_path(view.namespace, view.name)}/status"
+        whole: Object = {"op": "add", "path": "/status", "value": {"outputs": outputs}}
+        written: Object = {"op": "add", "path": "/status/outputs", "value": outputs}
+        # Another version than the object has is a conflict, as in a merge patch.
+        same: Object = {"op": "replace", "path": "/metadata/resourceVersion", "value": str(view.version)}
+        return self._learned(await self.api.json_patch(path, [same, written if view.status else whole]))
 
     async def patch_metadata(self, view: WorkflowView, metadata: Mapping[str, Any]) -> WorkflowView:
         """Change a Workflow's metadata, unless it has changed meanwhile (`ApiError` 409)."""
@@ -250,3 +262,10 @@ class Cluster:
         job = new or old
         assert job is not None
         self._job_changed(key[0], job, new is None)
+
+
+def _has_null(value: Any) -> bool:
+    """Whether a field of an object is null, however deep: a merge patch takes those out, but not elements of lists."""
+    if isinstance(value, Mapping):
+        return any(each is None or _has_null(each) for each in value.values())
+    return isinstance(value, list) and any(map(_has_null, value))

@@ -6,6 +6,8 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from headwater.document.graph import blocks_called
+from headwater.document.placement import upstreams
 from headwater.errors import UsageError
 
 Document = dict[str, Any]
@@ -46,6 +48,7 @@ class _Expansion:
         self.spec = spec
         self.lookup = lookup
         self.taken = {block["name"] for block in spec["blocks"]}
+        self.only = spec["blocks"][0]["name"] if len(spec["blocks"]) == 1 else None
 
     def run(self) -> None:
         pending: list[tuple[Spec, tuple[str, ...]]] = [(block, ()) for block in self.spec["blocks"]]
@@ -66,12 +69,14 @@ class _Expansion:
         template = copy.deepcopy(self.lookup(name, call.get("version"))["spec"])
         renamed = {block["name"]: self._free(f"{name}-{block['name']}") for block in template["blocks"]}
         entry = entry_block(template)
-        entry["outputs"] = {**_end_outputs(entry), **_exposed(entry)}
+        entry["outputs"] = {**_offered(entry, template["blocks"]), **_exposed(entry)}
         for block in template["blocks"]:
             block["name"] = renamed[block["name"]]
             for node in block["nodes"]:
                 _rename(node, renamed)
         self._merge_code(template, renamed)
+        if self.only is not None:
+            self.spec.setdefault("entrypoint", self.only)
         self.spec["blocks"] += template["blocks"]
         call.clear()
         call["block"] = entry["name"]
@@ -113,8 +118,31 @@ def _exposed(entry: Spec) -> dict[str, Spec]:
     }
 
 
-def _end_outputs(entry: Spec) -> dict[str, Spec]:
-    return dict(entry.get("outputs") or {})
+def _offered(block: Spec, blocks: list[Spec]) -> dict[str, Spec]:
+    """The outputs of a block: those that it lists, or all that its end nodes are known to give.
+
+    >>> nodes = [{"name": "a", "task": "m:a", "outputs": {"x": {}}},
+    ...          {"name": "b", "task": "m:b", "inputs": {"x": {"from": "a.x"}}, "outputs": {"y": {}}}]
+    >>> _offered({"name": "main", "nodes": nodes}, [])
+    {'y': {'from': 'b.y'}}
+    """
+    if block.get("outputs"):
+        return dict(block["outputs"])
+    used = set[str]().union(*(upstreams(node) for node in block["nodes"]))
+    found: dict[str, list[str]] = {}
+    for node in block["nodes"]:
+        if node["name"] not in used:
+            for name in _outputs_of(node, blocks):
+                found.setdefault(name, []).append(f"{node['name']}.{name}")
+    return {name: {"from": refs[0] if len(refs) == 1 else refs} for name, refs in found.items()}
+
+
+def _outputs_of(node: Spec, blocks: list[Spec]) -> list[str]:
+    """The names of a node's outputs, as far as the document says: its own, or those of the block that it runs."""
+    if node.get("outputs") or node.get("artifacts"):
+        return [*(node.get("outputs") or {}), *(node.get("artifacts") or {})]
+    called = [block for block in blocks if block["name"] in blocks_called(node)]
+    return [name for block in called for name in _offered(block, blocks)]
 
 
 def _rename(node: Spec, names: Mapping[str, str]) -> None:

@@ -448,6 +448,6 @@ class Node(Policy):
             raise ValueError(f"node {self.name!r} {found}: give it one of {', '.join(KINDS)}")
         if self.merge is not None and not self.depends_on:
             raise ValueError(f"merge {self.name!r} needs `dependsOn`: the branches that it brings together")
-        if self.artifacts and self.container is None:
+        if self.artifacts and self.container is None and (self.map is None or self.map.container is None):
             raise ValueError("`artifacts` are for container nodes; a Python task returns its values")
         return self

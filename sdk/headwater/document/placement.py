@@ -43,21 +43,26 @@ def _decided(spec: Spec, block: Spec) -> Spec:
 def _is_chain(block: Spec) -> bool:
     """Whether each node waits for the one before it, so that two never run at once."""
     names = [node["name"] for node in block["nodes"]]
-    upstreams = {node["name"]: _upstreams(node) for node in block["nodes"]}
+    waits_for = {node["name"]: upstreams(node) for node in block["nodes"]}
     ordered: list[str] = []
     while len(ordered) < len(names):
-        ready = [name for name in names if name not in ordered and upstreams[name] <= set(ordered)]
+        ready = [name for name in names if name not in ordered and waits_for[name] <= set(ordered)]
         if len(ready) != 1:
             return False
         ordered.append(ready[0])
     return True
 
 
-def _upstreams(node: Spec) -> set[str]:
+def upstreams(node: Spec) -> set[str]:
+    """The nodes of its block that a node waits for.
+
+    >>> sorted(upstreams({"name": "c", "dependsOn": ["a"], "inputs": {"x": {"from": "b.x"}}}))
+    ['a', 'b']
+    """
     found = {each if isinstance(each, str) else each["node"] for each in node.get("dependsOn") or ()}
     if node.get("branch"):
         found.add(node["branch"]["of"])
-    sources = list((node.get("inputs") or {}).values())
+    sources = [*(node.get("inputs") or {}).values(), *((node.get("map") or {}).get("over") or {}).values()]
     for question in (node.get("when"), node.get("condition")):
         if question and isinstance(question.get("input"), Mapping):
             sources.append(question["input"])
