@@ -34,7 +34,8 @@ ONE_POD_A_NODE = frozenset(
         "maps/an_empty_map", "maps/an_outside_task_is_computed_once_and_broadcast",
         "maps/items_are_retried_one_by_one", "maps/raise_exceptions_fails_the_map", "maps/unequal_lengths_fail",
         "maps/unflattened", "policies/a_timeout_ends_the_task", "policies/continue_on_failure",
-        "policies/retries", "values/a_closure_travels", "values/a_large_array", "values/as_an_input_of_the_run",  "values/through_two_tasks", "workflows/a_diamond",
+        "policies/retries", "values/a_closure_travels", "values/a_large_array", "values/as_an_input_of_the_run",
+        "values/through_two_tasks", "workflows/a_diamond",
         "workflows/a_run_hook_may_call_super",
     }
 )  # fmt: skip

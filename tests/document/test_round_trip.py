@@ -12,7 +12,7 @@ from headwater.document.graph import to_graph
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.conformance.cases  # noqa: F401  # registers them
+import tests.conformance.cases.everything  # noqa: F401  # registers them
 from tests.conformance.case import CASES, difference
 
 RUNNABLE = {name: case for name, case in CASES.items() if case.refusal is None and case.config is None}
