@@ -53,6 +53,8 @@ def pod_template(
     for patch in pod_templates(context, step):
         template = strategic_merge(template, patch)
     spec = template["spec"]
+    if not context.spec.get("serviceAccountName"):
+        spec["automountServiceAccountToken"] = False  # also where a template has taken ours away
     main = _checked_main(spec, step, settings)
     main_resources = main.get("resources")
     if main_resources:

@@ -8,6 +8,7 @@ from typing import Any
 
 from headwater.document.expansion import expand
 from headwater.document.linting import problems_of
+from headwater.document.names import resource_problem
 from headwater.errors import DocumentError, UsageError
 
 from headwater_operator.builders import BuildSettings
@@ -94,8 +95,13 @@ async def _known(cluster: Cluster, view: WorkflowView) -> Mapping[str, Any]:
     earlier = view.annotations.get(RESUMES)
     if not earlier:
         return {}
+    if found := resource_problem(earlier):  # it becomes part of an address
+        raise DocumentError(
+            f"the annotation {RESUMES} must be the name of a run of this namespace: {found}",
+            fix="Take the name from `kubectl get wf`.",
+        )
     try:
-        found = await cluster.api.get(f"{GROUP}/namespaces/{view.namespace}/workflows/{earlier}")
+        before = await cluster.api.get(f"{GROUP}/namespaces/{view.namespace}/workflows/{earlier}")
     except ApiError as error:
         if error.status != 404:
             raise
@@ -103,7 +109,7 @@ async def _known(cluster: Cluster, view: WorkflowView) -> Mapping[str, Any]:
             f"the run {earlier!r} that is to be resumed is not there any more",
             fix="Submit the workflow anew.",
         ) from error
-    before = workflow_view(found)
-    if not before.status.get("engine"):
+    earlier_view = workflow_view(before)
+    if not earlier_view.status.get("engine"):
         return {}
-    return known_of(restored_run(before), view.annotations.get(RETRY_FROM))
+    return known_of(restored_run(earlier_view), view.annotations.get(RETRY_FROM))

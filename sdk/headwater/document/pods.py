@@ -11,7 +11,7 @@ from headwater.document.names import image_problem, label_problems, resource_pro
 from headwater.document.nodes import Container, Node, Policy
 from headwater.document.problems import Found, Path, nearest
 from headwater.document.quantities import resources_problems
-from headwater.document.security import container_problems, template_problems
+from headwater.document.security import annotation_problems, container_problems, template_problems
 from headwater.document.types import shortened, wrong
 
 VARIABLE_LIMIT = 128 * 1024
@@ -92,6 +92,7 @@ def _policy(path: Path, policy: Policy, allow_host: bool) -> Iterator[Found]:
         yield from label_problems((*path, "labels"), policy.labels)
     if policy.annotations is not None:
         yield from label_problems((*path, "annotations"), policy.annotations, values=False)
+        yield from annotation_problems((*path, "annotations"), policy.annotations)
     if policy.node_selector is not None:
         yield from label_problems((*path, "nodeSelector"), policy.node_selector, own=False)
     for field, name in (("priorityClassName", policy.priority_class_name), ("queue", policy.queue)):

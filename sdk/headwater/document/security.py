@@ -23,6 +23,10 @@ _SYSCTLS = frozenset({
     "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl",
     "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
 })  # fmt: skip
+_SELINUX_TYPES = ("container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_HOOKS = ("postStart", "preStop")
 _ALLOW = "Leave it out, or ask whoever runs the operator to start it with --allow-host."
 _LISTS = ("containers", "initContainers")
 
@@ -62,9 +66,35 @@ def container_problems(path: Path, container: Any, *, allow_host: bool = False) 
             yield (*path, field), "is set by the operator: results come back that way", "Leave it out."
     if not allow_host:
         yield from _context((*path, "securityContext"), container.get("securityContext"))
+        yield from _calls(path, container)
         for index, port in enumerate(_list(container.get("ports"))):
             if isinstance(port, Mapping) and port.get("hostPort"):
                 yield (*path, "ports", index, "hostPort"), "takes a port of the machine", _ALLOW
+
+
+def annotation_problems(path: Path, annotations: Any) -> Iterator[Found]:
+    """What annotations of a pod may not do.
+
+    >>> key = "container.apparmor.security.beta.kubernetes.io/main"
+    >>> [found[1] for found in annotation_problems((), {key: "unconfined"})]
+    ['takes away what confines the container']
+    """
+    for key, value in (annotations if isinstance(annotations, Mapping) else {}).items():
+        if str(key).startswith(_APPARMOR) and str(value).strip().lower() == "unconfined":
+            yield (*path, key), "takes away what confines the container", "Leave it out."
+
+
+def _calls(path: Path, container: Mapping[str, Any]) -> Iterator[Found]:
+    """Probes and hooks that have the machine call another host than the pod."""
+    hooks = container.get("lifecycle")
+    places: list[tuple[Path, Any]] = [((*path, name), container.get(name)) for name in _PROBES]
+    if isinstance(hooks, Mapping):
+        places += [((*path, "lifecycle", name), hooks.get(name)) for name in _HOOKS]
+    for at, handler in places:
+        for kind in ("httpGet", "tcpSocket"):
+            called = handler.get(kind) if isinstance(handler, Mapping) else None
+            if isinstance(called, Mapping) and called.get("host"):
+                yield (*at, kind, "host"), "has the machine call another host than the pod", _ALLOW
 
 
 def _metadata(path: Path, metadata: Mapping[str, Any]) -> Iterator[Found]:
@@ -73,6 +103,8 @@ def _metadata(path: Path, metadata: Mapping[str, Any]) -> Iterator[Found]:
             yield (*path, name), "is set by the operator", "Only `labels` and `annotations` can be given."
         else:
             yield from label_problems((*path, name), value, values=name == "labels")
+            if name == "annotations":
+                yield from annotation_problems((*path, name), value)
 
 
 def _spec(path: Path, spec: Mapping[str, Any], allow_host: bool) -> Iterator[Found]:
@@ -145,6 +177,10 @@ def _context(path: Path, context: Any) -> Iterator[Found]:
         profile = context.get(field)
         if isinstance(profile, Mapping) and profile.get("type") == "Unconfined":
             yield (*path, field, "type"), "takes away what confines the container", "Use RuntimeDefault."
+    selinux = context.get("seLinuxOptions")
+    for field, value in (selinux if isinstance(selinux, Mapping) else {}).items():
+        if value and (field in ("user", "role") or (field == "type" and value not in _SELINUX_TYPES)):
+            yield (*path, "seLinuxOptions", field), "takes away what confines the container", _ALLOW
     windows = context.get("windowsOptions")
     if isinstance(windows, Mapping) and windows.get("hostProcess"):
         yield (*path, "windowsOptions", "hostProcess"), "runs on the machine itself", _ALLOW
