@@ -16,6 +16,14 @@ def test_the_good_document_is_good() -> None:
     assert lint(yaml.safe_dump(GOOD)) == []
 
 
+def test_a_file_that_a_container_leaves_is_an_output_of_it() -> None:
+    container = {"image": "debian", "command": ["true"]}
+    leaves = {"name": "leaves", "container": container, "artifacts": {"model": {"path": "/out/model.bin"}}}
+    takes = {"name": "takes", "container": container, "inputs": {"model": {"from": "leaves.model"}}}
+    spec = {"entrypoint": "main", "blocks": [{"name": "main", "nodes": [leaves, takes]}]}
+    assert lint(yaml.safe_dump({**GOOD, "spec": spec})) == []
+
+
 @pytest.mark.parametrize(("where", "what", "path", "words"), BROKEN)
 def test_a_broken_document_is_refused(where: str, what: Any, path: str, words: str) -> None:
     problems = lint(yaml.safe_dump(changed(where, what), sort_keys=False))

@@ -174,7 +174,7 @@ class _Checks:
                 yield from self._output(at, nodes[where], name)
 
     def _output(self, path: Path, node: Node, name: str) -> Iterator[Found]:
-        if name == "error":
+        if name == "error" or name in (node.artifacts or {}):
             return
         known = node.outputs
         called = node.call or (node.map.call if node.map and node.map.collect == "flat" else None)
