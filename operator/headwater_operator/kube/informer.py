@@ -154,6 +154,7 @@ class Informer(Generic[T]):
         if new is None:
             if old is not None:
                 del self.objects[key]
+                self._changed(key, old, None)
             return
         self.objects[key] = new
         self._changed(key, old, new)
