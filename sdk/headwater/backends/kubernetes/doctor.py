@@ -29,6 +29,7 @@ _NEEDED = (
     *((verb, "", "configmaps", "") for verb in ("create", "get", "patch")),
     *((verb, "", "pods", "") for verb in ("get", "list", "create", "delete")),
     ("get", "", "pods", "log"),
+    ("list", "batch", "jobs", ""),
 )
 _BAD_IMAGE = ("ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName")
 
