@@ -71,9 +71,10 @@ class Process:
     async def start(self, settings: kopf.OperatorSettings, **_: Any) -> None:
         """Begin to work."""
         settings.posting.enabled = False
-        settings.scanning.disabled = (
-            True  # else kopf watches namespaces and CRDs, and ends when such a watch goes wrong
-        )
+        # kopf looks once for what it could watch, waits for the API server as long as we do, and watches nothing:
+        # it would end us when such a watch goes wrong.
+        settings.scanning.disabled = True
+        settings.networking.error_backoffs = [1.0, 2.0, *[5.0] * 100_000]
         settings.process.ultimate_exiting_timeout = 10
         self._task = asyncio.create_task(self.service.run())
         self._task.add_done_callback(self._ended)

@@ -26,6 +26,7 @@ from headwater_operator.run.reconcile import Reconciler, Recorder
 logger = logging.getLogger("headwater.operator")
 
 _LONGEST_RETRY = 30.0
+_LATER = 2.0
 _DIGEST = "headwater.dev/digest"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -59,7 +60,7 @@ class Service:
         """Work until cancelled; stand by while another operator holds the Lease."""
         try:
             warm_up()
-            if await self._definitions_served():
+            if await self._reached():
                 background = asyncio.create_task(self._ensure_definitions())
                 background.add_done_callback(_log_failure)
             else:
@@ -197,6 +198,17 @@ class Service:
         except ApiError as error:
             if error.status != 409:
                 raise
+
+    async def _reached(self) -> bool:
+        """Wait for the API server, which may come up after us; whether our definitions are there."""
+        while True:
+            try:
+                return await self._definitions_served()
+            except ApiError as error:
+                if 0 < error.status < 500:
+                    raise
+                logger.warning("%s; trying again", error.message)
+                await asyncio.sleep(_LATER)
 
     async def _definitions_served(self) -> bool:
         try:

@@ -12,7 +12,7 @@ from tests.chaos.documents import plan_of
 from tests.chaos.harness import kills
 from tests.chaos.proxy import Faults
 
-BATCHES, RUNS = (10, 50) if LONG else (2, 12)
+BATCHES, RUNS = (10, 50) if LONG else (1, 16)
 FAULTS = Faults(rate=0.1, watch=(0.5, 10.0), bookmarks=0.5)
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.chaos.conftest import NewLab
+from tests.chaos.conftest import LONG, NewLab
 from tests.chaos.documents import Plan, plan_of
 from tests.chaos.harness import kills
 from tests.cluster.fakes import OUTCOME, TAINT
@@ -56,6 +56,7 @@ async def test_an_operator_killed_while_the_api_server_is_away_goes_on_when_it_i
         await lab.delete_all()
 
 
+@pytest.mark.skipif(not LONG, reason="takes two minutes: HEADWATER_CHAOS=long")
 @pytest.mark.timeout(900)
 async def test_what_ran_on_a_node_that_is_gone_runs_again_elsewhere(
     new_lab: NewLab, chaos: ModuleType

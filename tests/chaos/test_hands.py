@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.chaos.conftest import NewLab
+from tests.chaos.conftest import LONG, NewLab
 from tests.chaos.documents import Plan
 from tests.chaos.harness import PODS, WORKFLOWS, Lab, kills
 
@@ -22,7 +22,7 @@ async def some_pod(lab: Lab, rng: random.Random, but: set[str]) -> str:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6 if LONG else 1))
 async def test_pods_deleted_by_hand_are_tried_again(new_lab: NewLab, seed: int) -> None:
     plan, rng = Plan("run", delays=SLOW), random.Random(seed)
     async with new_lab(seed=seed) as lab:

@@ -10,8 +10,7 @@ from tests.chaos.conftest import LONG, NewLab
 from tests.chaos.documents import Plan
 from tests.chaos.harness import Lab, Operator, kills
 
-LANES = 4
-MOMENTS = 200 if LONG else 16
+LANES, MOMENTS = (4, 200) if LONG else (2, 8)
 
 
 async def a_quiet_run(lab: Lab) -> int:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.chaos.conftest import NewLab
+from tests.chaos.conftest import LONG, NewLab
 from tests.chaos.documents import Plan, plan_of
 from tests.chaos.harness import LEASE, Lab, kills
 from tests.chaos.launcher import Launcher
@@ -57,7 +57,7 @@ async def test_an_operator_that_stands_by_takes_over_at_once_from_one_that_was_k
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4 if LONG else 1))
 async def test_two_operators_without_a_lease_do_no_harm(new_lab: NewLab, seed: int) -> None:
     plans = [Plan("plain"), *(plan_of(10 * seed + number) for number in range(5))]
     async with new_lab(seed=seed, faults=Faults(rate=0.05, watch=(0.2, 5.0))) as lab:

@@ -31,7 +31,7 @@ _SEPARATOR = "~"
 def own_identity() -> str:
     """Who this process is: its machine, its pid, and when it was born."""
     pid = os.getpid()
-    return _SEPARATOR.join((socket.gethostname(), str(pid), _born(pid) or "0"))
+    return _SEPARATOR.join((_machine(), str(pid), _born(pid) or "0"))
 
 
 def is_dead(identity: str) -> bool:
@@ -42,9 +42,18 @@ def is_dead(identity: str) -> bool:
     """
     host, _, rest = identity.partition(_SEPARATOR)
     pid, _, born = rest.partition(_SEPARATOR)
-    if host != socket.gethostname() or not pid.isdigit():
+    if host != _machine() or not pid.isdigit():
         return False
     return _born(int(pid)) != born
+
+
+def _machine() -> str:
+    """This machine since it was started: two of them may have the same name."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")[:8]
+    except OSError:
+        boot = ""
+    return f"{socket.gethostname()}/{boot}"
 
 
 def _born(pid: int) -> str | None:
