@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from headwater.document.expansion import expand
 from headwater.document.linting import problems_of
+from headwater.errors import UsageError
 
 Object = dict[str, Any]
 SAY: Object = {"name": "say", "container": {"image": "a"}, "outputs": {"words": {"type": "str"}}}
@@ -51,3 +53,31 @@ def test_several_blocks_still_need_an_entrypoint() -> None:
     template = {"blocks": [{"name": "main", "nodes": [SAY]}]}
     found = expanded(template, blocks=[*calling(), {"name": "other", "nodes": [SAY]}])
     assert [problem.path for problem in problems_of(found)] == ["spec.entrypoint"]
+
+
+def test_the_defaults_of_a_template_go_with_its_nodes() -> None:
+    template = {
+        "defaults": {"retry": {"limit": 2}, "timeout": "1m", "labels": {"a": "1", "b": "1"}},
+        "blocks": [{"name": "main", "nodes": [{**SAY, "timeout": "1h", "labels": {"b": "2"}}]}],
+    }
+    (node,) = expanded(template, blocks=calling(), defaults={"timeout": "1s"})["spec"]["blocks"][1]["nodes"]
+    assert (node["retry"], node["timeout"]) == ({"limit": 2}, "1h")
+    assert node["labels"] == {"a": "1", "b": "2"}
+
+
+def test_a_template_brings_its_code() -> None:
+    task = {"name": "a", "task": "m:a"}
+    template = {
+        "code": {"image": "theirs", "configMap": "code-1"},
+        "blocks": [{"name": "main", "nodes": [task]}],
+    }
+    spec = expanded(template, blocks=calling(task), code={"image": "ours"})["spec"]
+    assert spec["code"] == {"image": "ours", "configMap": "code-1"}
+    assert spec["blocks"][1]["nodes"][0]["image"] == "theirs"
+    assert "image" not in spec["blocks"][0]["nodes"][1]
+
+
+def test_two_bundles_in_one_run_are_refused() -> None:
+    template = {"code": {"configMap": "code-1"}, "blocks": [{"name": "main", "nodes": [SAY]}]}
+    with pytest.raises(UsageError, match=r"code of its own \(code-1\), and the run has code-2"):
+        expanded(template, blocks=calling(), code={"configMap": "code-2"})

@@ -14,6 +14,7 @@ Document = dict[str, Any]
 Spec = dict[str, Any]
 Lookup = Callable[[str, int | None], Document]
 
+_BUNDLE = ("configMap", "url", "digest")
 EXPOSED = "__"
 """A called template offers the outputs of all its nodes, as NODE__OUTPUT."""
 
@@ -74,7 +75,9 @@ class _Expansion:
             block["name"] = renamed[block["name"]]
             for node in block["nodes"]:
                 _rename(node, renamed)
-        self._merge_code(template, renamed)
+        _bring_defaults(template)
+        self._bring_code(name, template)
+        self._merge_inline(template)
         if self.only is not None:
             self.spec.setdefault("entrypoint", self.only)
         self.spec["blocks"] += template["blocks"]
@@ -82,7 +85,25 @@ class _Expansion:
         call["block"] = entry["name"]
         return template["blocks"], (*above, name)
 
-    def _merge_code(self, template: Spec, _renamed: Mapping[str, str]) -> None:
+    def _bring_code(self, name: str, template: Spec) -> None:
+        """The image of a template is that of its Python nodes; its bundle is the run's, which can have one only."""
+        code = template.get("code") or {}
+        ours = self.spec.get("code") or {}
+        if code.get("image") and code["image"] != ours.get("image"):
+            for node in _nodes(template):
+                if "task" in (node.get("map") or node) or "task" in (node.get("condition") or {}):
+                    node.setdefault("image", code["image"])
+        bundle = {key: code[key] for key in _BUNDLE if code.get(key)}
+        has = {key: ours[key] for key in _BUNDLE if ours.get(key)}
+        if bundle and has and bundle != has:
+            raise UsageError(
+                f"template {name!r} brings code of its own ({_named(bundle)}), and the run has {_named(has)}",
+                fix="Register it with the same code, or put its code into an image.",
+            )
+        if bundle:
+            self.spec["code"] = {**ours, **bundle}
+
+    def _merge_inline(self, template: Spec) -> None:
         """Objects by value keep apart what two templates call alike."""
         inline = (template.get("code") or {}).get("inline") or {}
         if inline:
@@ -116,6 +137,25 @@ def _exposed(entry: Spec) -> dict[str, Spec]:
         for node in entry["nodes"]
         for output in node.get("outputs") or {}
     }
+
+
+def _nodes(spec: Spec) -> list[Spec]:
+    return [node for block in spec["blocks"] for node in block["nodes"]]
+
+
+def _named(bundle: Spec) -> str:
+    return str(bundle.get("configMap") or bundle.get("url") or bundle.get("digest"))
+
+
+def _bring_defaults(template: Spec) -> None:
+    """What a template says of all its nodes goes with them."""
+    defaults = template.get("defaults") or {}
+    for node in _nodes(template):
+        for key, value in defaults.items():
+            if key in ("labels", "annotations"):
+                node[key] = {**value, **(node.get(key) or {})}
+            else:
+                node.setdefault(key, copy.deepcopy(value))
 
 
 def _offered(block: Spec, blocks: list[Spec]) -> dict[str, Spec]:
