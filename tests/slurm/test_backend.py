@@ -189,3 +189,19 @@ def test_a_held_job_is_said_with_what_to_do_and_goes_on_when_released(
         helping.result()
     assert result.phase == "Succeeded"
     assert "it is held: scontrol release" in caplog.text
+
+
+def test_a_detached_run_goes_on_without_its_terminal(slurm: Slot, tmp_path: Path) -> None:
+    scratch = tmp_path / "ran"
+    scratch.mkdir()
+    words = ["run", str(PIPELINE), "-b", "slurm", "-p", f"scratch={scratch}", "-p", "seconds=1"]
+    code, said = _flowctl(tmp_path, *words, "--detach", "--output", "json")
+    assert code == 0, said
+    run_id = json.loads(said)["run"]
+
+    def ended() -> bool:
+        listed = json.loads(_flowctl(tmp_path, "list", "--output", "json")[1])
+        return [(each["run"], each["phase"]) for each in listed] == [(run_id, "Succeeded")]
+
+    until(ended)
+    assert len(list(scratch.iterdir())) == 4

@@ -30,6 +30,7 @@ def run(
     name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes of `parallel`.")] = None,
     track: Annotated[bool, typer.Option(help="Keep records of the run.")] = True,
+    detach: Annotated[bool, typer.Option("--detach", help="Go on in the background.")] = False,
     image: Image = None,
     store: Store = None,
     context: Context = None,
@@ -49,6 +50,11 @@ def run(
 
       flowctl run pipeline.py --backend kubernetes --namespace science
     """
+    if detach:
+        from headwater.cli.commands.detaching import run_detached
+
+        run_detached(track=track, as_json=output is Output.JSON)
+        return
     from headwater.cli.commands.running import run_target
 
     elsewhere = {"image": image, "store": store, "context": context, "namespace": namespace,
