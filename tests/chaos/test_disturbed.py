@@ -8,12 +8,18 @@ from types import ModuleType
 import pytest
 
 from tests.chaos.conftest import LONG, NewLab
-from tests.chaos.documents import Plan, plan_of
-from tests.chaos.harness import kills
+from tests.chaos.documents import Object, Plan, plan_of
+from tests.chaos.harness import Lab, kills
 from tests.cluster.fakes import OUTCOME, TAINT
 
 pytestmark = [pytest.mark.disturbs_cluster, pytest.mark.xdist_group("disturbs_cluster")]
 SLOW = (700,) * 12
+
+
+def _node(lab: Lab, path: str) -> Object:
+    """What the status of the run says of a node."""
+    found: Object = (lab.status("run").get("nodes") or {}).get(path) or {}
+    return found
 
 
 @pytest.mark.timeout(900)
@@ -77,10 +83,11 @@ async def test_what_ran_on_a_node_that_is_gone_runs_again_elsewhere(
         document["spec"] = {"entrypoint": "main", "blocks": [{"name": "main", "nodes": [long]}]}
         operator = lab.operator()
         await lab.api.create(lab.workflows.path, document)
-        await lab.until(lambda: lab.phase("run") == "Running" and lab.running_pods_on(name))
+        # The second of these times is how long it waited to start: the operator has seen it run.
+        await lab.until(lambda: len(_node(lab, "long").get("at", ())) > 1 and lab.running_pods_on(name))
         await asyncio.to_thread(chaos.remove_node, name)
         async with kills(lab, operator, 1, most_calls=100):
-            await lab.until(lambda: lab.status("run")["nodes"]["long"].get("attempts") == 2)
+            await lab.until(lambda: _node(lab, "long").get("attempts") == 2)
             await asyncio.to_thread(chaos.start_fake_node, name)
             await lab.until(lambda: lab.running_pods_on(name))
         second = lab.running_pods_on(name)[0]

@@ -8,9 +8,9 @@ import pytest
 
 from tests.chaos.conftest import LONG, NewLab
 from tests.chaos.documents import Plan
-from tests.chaos.harness import Lab, Operator, kills
+from tests.chaos.harness import PATIENCE, Lab, Operator, kills
 
-LANES, MOMENTS = (4, 200) if LONG else (2, 8)
+LANES, MOMENTS = (25, 200) if LONG else (2, 8)
 
 
 async def a_quiet_run(lab: Lab) -> int:
@@ -37,13 +37,13 @@ async def a_run_killed_at(lab: Lab, operator: Operator, plan: Plan, call: int, *
 
     lab.proxy.hook = kill
     await lab.submit(plan)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await killed.wait()
     operator.start()
     await lab.ended([plan.name])
 
 
-@pytest.mark.timeout(6000 if LONG else 900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("lane", range(LANES))
 async def test_killed_at_any_call_of_a_run_it_ends_the_same(new_lab: NewLab, lane: int) -> None:
     async with new_lab(seed=lane) as lab:
@@ -58,6 +58,7 @@ async def test_killed_at_any_call_of_a_run_it_ends_the_same(new_lab: NewLab, lan
             lab.check_outcomes([plan])
             lab.check_started_once()
         assert operator.lives == len(moments) + 1
+        lab.report(lane=lane, runs=len(moments) + 1, kills=len(moments))
         await lab.delete_all()
 
 

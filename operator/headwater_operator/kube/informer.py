@@ -24,6 +24,8 @@ Key = tuple[str, str]
 
 RELIST_SECONDS = 600.0
 REMEMBERED_DELETIONS = 10_000
+PATIENCE = 5
+"""How often a watch may be refused, one time after the other, before everything is listed again."""
 
 
 class Slim(Protocol):
@@ -124,15 +126,23 @@ class Informer(Generic[T]):
         """Watch, and watch again from where the last watch ended, until it is time for a new list."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._relist_seconds * random.uniform(0.9, 1.1)
+        failures = 0
         while loop.time() < until:
+            began, heard = loop.time(), self._version
             seconds = max(5, min(300, int(until - loop.time())))
             params = {**self._params, "resourceVersion": str(self._version), "timeoutSeconds": str(seconds)}
             try:
                 async for event in self.api.watch(self.path, params):
                     self._take(event)
+            except ApiError as error:
+                if error.status == 410 or failures >= PATIENCE:
+                    raise
+                logger.info("%s: %s", self.path, error.message)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 logger.debug("%s: the watch ended: %r", self.path, error)
-                await asyncio.sleep(random.uniform(0.0, 0.2))
+            failures = 0 if loop.time() - began > 1.0 or self._version != heard else failures + 1
+            if failures:
+                await asyncio.sleep(min(0.1 * 2**failures, 2.0) * random.uniform(0.0, 1.0))
 
     def _take(self, event: Object) -> None:
         kind, obj = event["type"], event["object"]

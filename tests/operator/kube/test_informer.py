@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from headwater_operator.kube.api import ApiError
 from headwater_operator.kube.informer import Informer, Key
 
 from tests.operator.simulated_api import SimulatedApi
@@ -87,6 +88,29 @@ def test_a_deletion_missed_while_the_history_was_forgotten_is_found() -> None:
             assert colours(informer) == {"b": "red"}
             assert (("lab", "a"), "gone") in changes
             assert informer.relists == 2
+
+    run_simulated(run())
+
+
+def test_a_server_that_refuses_watches_is_not_asked_for_lists_all_the_time() -> None:
+    class Busy(SimulatedApi):
+        refused = 0
+
+        async def watch(self, path: str, params: Mapping[str, str], idle: float = 90.0) -> Any:
+            self.refused += 1
+            if self.refused <= 40:
+                raise ApiError(429, "too many requests")
+            async for event in super().watch(path, params, idle):
+                yield event
+
+    async def run() -> None:
+        api = Busy()
+        async with informed(api) as (informer, _):
+            api.add(PODS, pod("a"))
+            await asyncio.sleep(120)
+            assert colours(informer) == {"a": "red"}
+            assert api.refused == 41
+            assert informer.relists < 10
 
     run_simulated(run())
 
