@@ -151,9 +151,11 @@ class Service:
         runs = len(self.reconciler.runs) if self.reconciler is not None else 0
         recorder = self.reconciler.recorder if self.reconciler is not None else None
         mirror = getattr(recorder, "health", "no database") if recorder is not None else "no database"
+        options = self.options
         return json.dumps(
-            {"runs": runs, "mirror": mirror, "store": self.options.store, "image": self.options.image}
-        )
+            {"runs": runs, "mirror": mirror, "store": options.store, "image": options.image,
+             "namespace": options.namespace or ""}
+        )  # fmt: skip
 
     async def _ensure_definitions(self) -> None:
         """Install the CRDs or bring them up to date; without the right to, check that they are there."""

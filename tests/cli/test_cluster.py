@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,22 @@ def test_doctor_finds_what_is_wrong(here: Callable[..., Any], place: Place) -> N
     assert found["resources"]["ok"] is True, found["resources"]
     assert found["permissions"]["ok"] is True
     assert name in place.get(name)["metadata"]["name"]
+
+
+def test_doctor_knows_an_operator_that_looks_after_another_namespace(
+    here: Callable[..., Any], place: Place
+) -> None:
+    lease = {
+        "metadata": {
+            "name": "headwater-operator-test",
+            "annotations": {"headwater.dev/health": json.dumps({"namespace": "elsewhere"})},
+        },
+        "spec": {"holderIdentity": "somebody", "renewTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"},
+    }
+    place.cluster.api.post(f"/apis/coordination.k8s.io/v1/namespaces/{place.namespace}/leases", lease)
+    found = [each for each in here("doctor", "-o", "json").json if each["check"] == "operator"]
+    assert not any("somebody" in each["message"] for each in found)
+    assert "elsewhere" in found[-1]["message"]
 
 
 def test_a_cluster_out_of_reach_and_a_missing_kubeconfig_are_told_with_what_to_do(

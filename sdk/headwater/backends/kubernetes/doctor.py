@@ -141,11 +141,31 @@ def _operator(cluster: Cluster) -> Iterator[Finding]:
             f"the operator was last alive {now - last:,.0f} s ago",
             "Look at its pod and log, or start it: flowctl operator run.",
         )
+    elsewhere = {id(each): found for each in fresh if (found := _only_looks_after(each, cluster.namespace))}
     for lease in fresh:
+        if id(lease) in elsewhere:
+            continue
         holder = (lease.get("spec") or {}).get("holderIdentity") or "nobody"
         where = f"{lease['metadata']['namespace']}/{lease['metadata']['name']}"
         yield Finding("operator", True, f"{holder} is alive (lease {where})")
         yield from _health(lease)
+    if elsewhere:
+        listed = ", ".join(sorted(set(elsewhere.values()))[:5])
+        if len(elsewhere) == len(fresh):
+            yield Finding(
+                "operator",
+                False,
+                f"none looks after namespace {cluster.namespace!r}; those that run look after {listed}",
+                f"Start one: flowctl operator run --namespace {cluster.namespace}.",
+            )
+        else:
+            yield Finding("operator", None, f"others look after {listed}")
+
+
+def _only_looks_after(lease: Json, namespace: str) -> str:
+    """The one namespace that an operator looks after, where it is another one."""
+    found = str(health_of(lease).get("namespace") or "")
+    return found if found != namespace else ""
 
 
 def _health(lease: Json) -> Iterator[Finding]:

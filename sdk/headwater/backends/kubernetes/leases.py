@@ -36,7 +36,7 @@ def renewed_at(lease: Json) -> float:
 
 
 def health_of(lease: Json) -> dict[str, Any]:
-    """What the operator writes of itself: `runs`, `mirror`, `store`, `image`.
+    """What the operator writes of itself: `runs`, `mirror`, `store`, `image`, `namespace` ("" for all).
 
     >>> health_of({"metadata": {"annotations": {"headwater.dev/health": '{"runs": 3}'}}})
     {'runs': 3}
