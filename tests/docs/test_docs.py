@@ -2,6 +2,8 @@
 
 A fenced block with a `title="NAME"` is saved as that file. Other `python` blocks are executed, those of a page in
 one namespace, and print what the `text` block right below them shows. `no-run` after the language exempts a block.
+Blocks that are for a cluster (`kubernetes` after the language, and all in docs/kubernetes) are run by
+`test_kubernetes_pages`.
 """
 
 from __future__ import annotations
@@ -58,6 +60,10 @@ class Block:
     def is_executed(self) -> bool:
         return self.language == "python" and self.title is None and "no-run" not in self.info.split()
 
+    @property
+    def is_typed(self) -> bool:
+        return self.language == "console" and not {"no-run", "kubernetes"} & set(self.info.split())
+
 
 def blocks_of(page: str) -> Iterator[Block]:
     """The fenced blocks of a page, in order."""
@@ -96,10 +102,9 @@ def _name(page: Path) -> str:
 
 
 def _is_run(page: Path) -> bool:
-    return any(
-        block.is_executed or block.language == "console"
-        for block in blocks_of(page.read_text(encoding="utf-8"))
-    )
+    if page.parent.name == "kubernetes":
+        return False
+    return any(block.is_executed or block.is_typed for block in blocks_of(page.read_text(encoding="utf-8")))
 
 
 # ---------------------------------------------------------------------- running a page
@@ -124,7 +129,7 @@ def test_what_the_page_shows_is_what_happens(
             elif block.is_executed:
                 printed = _execute(block, where, script)
                 continue
-            elif block.language == "console":
+            elif block.is_typed:
                 _run_console(block, where)
             elif block.language == "text" and block.follows and printed is not None:
                 assert _same(block.text, printed, doctest.ELLIPSIS), f"{where}: it printed\n{printed}"
