@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from headwater.document.unit import UnitReport, UnitSpec, read_report, write_unit
+from headwater.values.codec import decode, encode
+from headwater.values.store import ArtifactStore
 
 from tests.slurm.jobs import TRANSPORTS, cluster_by, unique, until
 from tests.slurm.places import Slot
@@ -38,8 +40,8 @@ def double(x: int, folder: str, seconds: float) -> {"y": int}:
     return 2 * x
 
 @task
-def grows(x: int) -> {"y": int}:
-    return len(bytearray(x))
+def grows(x: bytes) -> {"y": bytes}:
+    return x + x
 """
 
 
@@ -211,3 +213,22 @@ def test_killed_at_any_moment_no_job_runs_twice_and_no_result_is_lost(slurm: Slo
     _, report, said = pod.run()
     assert report.items == "0-7", said
     assert pod.runs() == {f"ran-{x}": "x" for x in xs}
+
+
+def test_values_are_carried_between_the_claim_of_the_pods_and_the_cluster(
+    slurm: Slot, tmp_path: Path
+) -> None:
+    store = ArtifactStore(tmp_path / "claim")
+    large = os.urandom(100_000)
+    nodes = [
+        {"name": "grows", "task": "bridged_code:grows", "outputs": {"y": {}}, "inputs": {"x": {"value": 0}}}
+    ]
+    document = {"blocks": [{"name": "main", "nodes": nodes}], "code": {"configMap": "code-test"}}
+    unit = UnitSpec(
+        "u1", unique("carried"), "grows", 1, "task", document, node="grows",
+        inputs={"x": encode(large, store)}, store=store.url,
+    )  # fmt: skip
+    _, report, said = Pod(tmp_path, slurm, "ssh", unit).run()
+    assert report.outputs is not None, said
+    assert decode(report.outputs["y"], store) == large + large
+    assert (tmp_path / "work" / "store" / "sha256").is_dir()

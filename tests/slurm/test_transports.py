@@ -15,9 +15,10 @@ from headwater.slurm.errors import NotAllowed, SlurmAway, SlurmError, SlurmRefus
 from headwater.slurm.rest import RestTransport
 from headwater.slurm.states import ACTIVE
 from headwater.slurm.submitting import submit_once
-from headwater.slurm.tokens import FromFile, mint
+from headwater.slurm.tokens import FromFile, mint, tokens_of
 from headwater.slurm.transport import Transport
 
+from tests.slurm.connections import CutConnection
 from tests.slurm.jobs import TRANSPORTS, cluster_by, job, unique, until
 from tests.slurm.places import STATE, Slot
 
@@ -148,3 +149,22 @@ def test_nobody_at_the_endpoint_is_slurm_away(tmp_path: Path) -> None:
     away = Cluster.parse({"transport": "rest", "endpoint": "http://127.0.0.1:9", "secret": str(secret)})
     with pytest.raises(SlurmAway, match=r"no answer from slurmrestd at http://127.0.0.1:9"):
         away.open().find("x")
+
+
+def test_an_answer_that_is_lost_does_not_make_a_second_job(slurm: Slot, tmp_path: Path) -> None:
+    """The connection is cut when slurmrestd has taken the job, before it has said so."""
+    cluster = cluster_by("rest", slurm, tmp_path, tmp_path)
+    name = unique("cut")
+    wanted = job(tmp_path, name, DONE)
+    with CutConnection(slurm.rest) as port:
+        cut = RestTransport(f"http://127.0.0.1:{port}", tokens_of(_secret(cluster)), "v0.0.38")
+        first = submit_once(cut, wanted, is_new=True)
+        cut.close()
+    with closing(cluster.open()) as transport:
+        assert transport.find(name) == [first]
+        assert submit_once(transport, wanted) == first
+
+
+def _secret(cluster: Cluster) -> dict[str, bytes]:
+    assert cluster.secret is not None
+    return {file.name: file.read_bytes() for file in cluster.secret.iterdir()}

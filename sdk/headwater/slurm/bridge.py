@@ -13,12 +13,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from headwater.document.unit import ENVIRONMENT, UnitReport, read_report, read_unit
 from headwater.errors import HeadwaterError
 from headwater.slurm.bridge_job import Order
+from headwater.slurm.carrying import Carrier, must_carry
 from headwater.slurm.comments import AskingForComments, CommentFiles
 from headwater.slurm.errors import SlurmAway, SlurmRefused
 from headwater.slurm.follow import Done, Ended, Follower, Seen, Waits
@@ -76,10 +78,14 @@ class Bridge:
     def run(self) -> UnitReport:
         """Submit or find the job, and stay with it until all its tasks have ended; what they came to."""
         order = self._order
+        carrier = self._carrier()
         try:
             self._patiently(lambda: self._transport.site()).check(
                 order.directives, f"node {order.unit.path!r}"
             )
+            if carrier is not None:
+                told = self._patiently(lambda: carrier.push(order.unit))
+                self._order = order = replace(order, unit=told)
             job = self._patiently(lambda: submit_once(self._transport, order.job()))
         except HeadwaterError as error:
             return UnitReport(failure=_refused(error, order.unit.path))
@@ -90,9 +96,18 @@ class Bridge:
                 self._take(seen)
             if len(self._reports) < order.tasks:
                 self._sleep(min(max(self._follower.seconds_to_next_look(), 0.05), 1.0))
-        if order.unit.does != "items":
-            return self._reports[0]
-        return merged(self._reports, shares(order.unit.items, order.unit.per_pod))
+        report = self._reports[0]
+        if order.unit.does == "items":
+            report = merged(self._reports, shares(order.unit.items, order.unit.per_pod))
+        if carrier is not None:
+            self._patiently(lambda: carrier.pull(order.unit, report))
+        return report
+
+    def _carrier(self) -> Carrier | None:
+        order = self._order
+        if not must_carry(order.cluster.transport, order.unit.store):
+            return None
+        return Carrier(order.unit.store, self._files, order.cluster.workdir)
 
     def cancel(self) -> None:
         """Cancel the job, whether or not this bridge has submitted it."""
