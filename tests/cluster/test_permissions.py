@@ -182,6 +182,9 @@ async def _everything(here: Bystander, cluster: Cluster, namespace: str) -> None
     assert await here.ends("by-template") == "Succeeded"
     assert (await here.ends("ended")).startswith("Cancelled")
     await here.until("stuck", lambda each: "not-there-yet" in str(each))
+    await here.create(workflow("nowhere", shell("exit 0", name="only", nodeSelector={"no": "such"})))
+    await here.until("nowhere", lambda each: "no=such" in str(each))
+    await here.change("nowhere", terminate="Cancel")
     await asyncio.sleep(5)  # it looks for events only after a while
     await here.change("stuck", terminate="Cancel")
     await here.change("held", suspend=False)

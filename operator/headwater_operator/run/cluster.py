@@ -44,6 +44,10 @@ def shard_of(view: WorkflowView, shards: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % shards
 
 
+NODES_SECONDS = 60.0
+MOST_NODES = 200
+
+
 class Cluster:
     """Looks up and changes objects. `run_changed(key)` is called when something of a run has changed."""
 
@@ -65,6 +69,7 @@ class Cluster:
         self._run_changed = run_changed
         self._pod_changed = pod_changed
         self._job_changed = job_changed
+        self._nodes: tuple[float, list[Object]] = (float("-inf"), [])
         scope = f"/namespaces/{namespace}" if namespace else ""
         managed = {"labelSelector": "headwater.dev/run-uid"}
         unsettled = {"fieldSelector": "status.settled!=true"}
@@ -90,6 +95,18 @@ class Cluster:
         """Wait until everything has been listed once."""
         for informer in (self.workflows, self.pods, self.jobs):
             await informer.synced.wait()
+
+    async def nodes(self, now: float) -> list[Object]:
+        """The cluster's nodes as they were not long ago; none where the operator may not see them."""
+        if now - self._nodes[0] > NODES_SECONDS:
+            try:
+                found = await self.api.get("/api/v1/nodes", {"limit": str(MOST_NODES)})
+                self._nodes = (now, found.get("items") or [])
+            except ApiError as error:
+                if error.status not in (401, 403, 404):
+                    raise
+                self._nodes = (now, [])
+        return self._nodes[1]
 
     # ------------------------------------------------------------ looking
 

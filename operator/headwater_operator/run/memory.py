@@ -141,6 +141,8 @@ class Run:
     looked_at: float = 0.0
     started_at: float = 0.0
     told: set[tuple[str, str]] = field(default_factory=set)
+    explained: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By path: what a pod says of its wait, and what a closer look has made of that."""
 
     def cancel(self, path: str) -> None:
         """Nothing that runs for the node at a path counts any more: it is to be deleted."""

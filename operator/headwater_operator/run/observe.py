@@ -175,12 +175,12 @@ def items_pod_events(run: Run, sight: Sight, pod: PodView, wave: Wave) -> list[E
     report = report_in(found.message)
     if report is None or (report.items is None and not report.failed_items):
         if found.failure is None:
-            return _items_failed(
+            return items_failed(
                 run, sight, wave, share, Failure("NoReport", "its pod did not say what it came to")
             )
         if _replaced(pod, found.failure):
             return []
-        return _items_failed(run, sight, wave, share, found.failure)
+        return items_failed(run, sight, wave, share, found.failure)
     return _reported_items(run, sight, wave, share, report)
 
 
@@ -193,11 +193,11 @@ def _replaced(pod: PodView, failure: Failure) -> bool:
 def _container_items(run: Run, sight: Sight, wave: Wave, index: int, found: Outcome) -> list[Event]:
     share = wave.share(index)
     if found.failure is not None:
-        return _items_failed(run, sight, wave, share, found.failure)
+        return items_failed(run, sight, wave, share, found.failure)
     artifacts = sight.artifacts(run, map_step(run, wave), index)
     outputs, failure = results_of(run, wave.path, found.message, artifacts)
     if failure is not None:
-        return _items_failed(run, sight, wave, share, failure)
+        return items_failed(run, sight, wave, share, failure)
     if outputs:
         results = run.results.setdefault(wave.path, {})
         results.update({item: outputs for part in share for item in range(*part)})
@@ -223,12 +223,12 @@ def _reported_items(
             if said is not None
             else Failure("Error", "it failed; its log says how", node=f"{wave.path}[{index}]")
         )
-        events += _items_failed(run, sight, wave, [(index, index + 1)], failure)
+        events += items_failed(run, sight, wave, [(index, index + 1)], failure)
     if report.exit_code is not None:
         events.append(Stopped(sight.now, kill=True, reason="exit_pipeline()", code=report.exit_code))
     rest = [part for part in share for part in _without(part, done, failed)]
     if rest and report.exit_code is None:
-        events += _items_failed(run, sight, wave, rest, _NO_ROOM)
+        events += items_failed(run, sight, wave, rest, _NO_ROOM)
     return events
 
 
@@ -245,9 +245,8 @@ def _without(part: Range, *others: IntervalSet) -> tuple[Range, ...]:
     return left.ranges()
 
 
-def _items_failed(
-    run: Run, sight: Sight, wave: Wave, share: Iterable[Range], failure: Failure
-) -> list[Event]:
+def items_failed(run: Run, sight: Sight, wave: Wave, share: Iterable[Range], failure: Failure) -> list[Event]:
+    """That items have failed, all for one reason."""
     if is_oom(failure):
         run.ooms[wave.path] = max(run.ooms.get(wave.path, 0), wave.oom_retries + 1)
     events: list[Event] = []
@@ -276,7 +275,7 @@ def job_events(run: Run, sight: Sight, name: str, wave: Wave) -> list[Event]:
         if not wave.seen or name in run.uncreated:
             return []
         failure = Failure("JobDeleted", "its Job was deleted by somebody else", ErrorClass.INFRASTRUCTURE)
-        return _items_failed(run, sight, wave, running, failure)
+        return items_failed(run, sight, wave, running, failure)
     wave.seen = True
     if not job.completed and not job.failed and not job.over:
         return []
@@ -329,12 +328,12 @@ def _only_the_job_knows(
         if needs_results(run.engine.graph, state, has_store=sight.has_store) and declared_outputs(
             run, wave.path
         ):
-            events += _items_failed(run, sight, wave, share, gone)
+            events += items_failed(run, sight, wave, share, gone)
         else:
             events.append(ItemsSucceeded(wave.path, tuple(share), sight.now))
     for first, last in failed:
         share = wave.between(first * wave.per_pod, last * wave.per_pod)
-        events += _items_failed(run, sight, wave, share, gone)
+        events += items_failed(run, sight, wave, share, gone)
     return events
 
 

@@ -30,7 +30,7 @@ from headwater_operator.diagnosis import waiting
 from headwater_operator.run.feed import Feeder, map_step
 from headwater_operator.run.graph import ENTRY_UNIT
 from headwater_operator.run.memory import Creation, Expected, Run, Wave
-from headwater_operator.run.observe import Sight, items_pod_events, job_events, unit_events
+from headwater_operator.run.observe import Sight, items_failed, items_pod_events, job_events, unit_events
 from headwater_operator.run.views import WorkflowView
 
 APPROVALS = "headwater.dev/approvals"
@@ -209,14 +209,22 @@ def _note_waits(run: Run, sight: Sight, names: Iterable[str]) -> list[Event]:
         if found is None:
             continue
         note_waiting(run, path, found.text)
-        if found.hopeless and expected is not None:
+        if not found.hopeless:
+            continue
+        if expected is not None:
             failure = Failure(found.reason, found.text, ErrorClass.INVALID, path)
             events.append(Failed(path, expected.attempt, failure, sight.now))
+        elif wave is not None:
+            failure = Failure(found.reason, found.text, ErrorClass.INVALID)
+            events += items_failed(run, sight, wave, wave.share(pod.index), failure)
     return events
 
 
 def note_waiting(run: Run, path: str, text: str | None) -> None:
     """Why a node waits is known, or no longer holds."""
+    short, explained = run.explained.get(path, ("", ""))
+    if text == short:
+        text = explained or text
     if run.waiting.get(path) == text:
         return
     if text is None:

@@ -1,4 +1,4 @@
-"""Pods that do not start, and Jobs that make none: the reason is in the cluster's events only."""
+"""Pods that do not start, and Jobs that make none: the reason is in the cluster's events and nodes only."""
 
 from __future__ import annotations
 
@@ -25,19 +25,18 @@ async def look_closer(run: Run, cluster: Cluster, now: float) -> None:
         for name, expected in run.expected.items()
         if name not in run.uncreated and name not in run.started_pods and _late(run, expected.path, now)
     ]
-    jobs = [
-        (name, wave.path)
-        for name, wave in run.jobs.items()
-        if name not in run.uncreated
-        and _late(run, wave.path, now)
-        and not any(True for _ in cluster.pods_of_job(run.key[0], name))
-    ]
+    jobs = []
+    for name, wave in run.jobs.items():
+        if name not in run.uncreated and _late(run, wave.path, now):
+            made = list(cluster.pods_of_job(run.key[0], name))
+            pods += [(pod.name, wave.path) for pod in made if pod.phase == "Pending"][:1]
+            jobs += [(name, wave.path)] if not made else []
     if not pods and not jobs:
         return
     run.looked_at = now
     try:
         for name, path in pods[:MOST_LOOKED_AT]:
-            await _look_at_pod(run, cluster, name, path)
+            await _look_at_pod(run, cluster, name, path, now)
         for name, path in jobs[:MOST_LOOKED_AT]:
             await _look_at_job(run, cluster, name, path)
     except ApiError:
@@ -48,12 +47,16 @@ def _late(run: Run, path: str, now: float) -> bool:
     return now - run.launched.get(path, (now, 0.0))[0] > LOOK_AFTER
 
 
-async def _look_at_pod(run: Run, cluster: Cluster, name: str, path: str) -> None:
+async def _look_at_pod(run: Run, cluster: Cluster, name: str, path: str, now: float) -> None:
     pod = cluster.pod(run.key[0], name)
     if pod is None or pod.phase != "Pending":
         return
-    said = waiting(pod.raw, await _events(run, cluster, name))
+    short = waiting(pod.raw)
+    whole = await cluster.api.get(f"/api/v1/namespaces/{run.key[0]}/pods/{name}")
+    nodes = await cluster.nodes(now) if short is not None and short.reason == "Unschedulable" else ()
+    said = waiting(whole, await _events(run, cluster, name), nodes)
     if said is not None:
+        run.explained[path] = (short.text if short is not None else "", said.text)
         note_waiting(run, path, said.text)
 
 
