@@ -29,6 +29,9 @@ class End:
     reason: str = "Completed"
 
 
+ROOT_IMAGE = "root"
+"""A pod with it can never start."""
+
 Script = Callable[[str, int, int], End]
 """From a node's path, the attempt and the index in a Job (-1 outside one) to how the pod ends."""
 
@@ -66,6 +69,13 @@ class Nodes:
         path, attempt = annotations["headwater.dev/path"], int(annotations["headwater.dev/attempt"])
         index = int(pod["metadata"]["labels"].get(_INDEX, -1))
         phase = pod["status"].get("phase", "Pending")
+        if phase == "Pending" and pod["spec"]["containers"][0]["image"] == ROOT_IMAGE:
+            said = {
+                "reason": "CreateContainerConfigError",
+                "message": "it has runAsNonRoot, and the image is root",
+            }
+            self._state(name, "Pending", {"waiting": said})
+            return
         if phase == "Pending":
             self.starts[path + annotations.get("headwater.dev/stage", ""), attempt, index] += 1
             self._state(name, "Running", {"running": {"startedAt": self._time()}})
