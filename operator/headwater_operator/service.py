@@ -58,6 +58,7 @@ class Service:
 
     async def run(self) -> None:
         """Work until cancelled; stand by while another operator holds the Lease."""
+        background: asyncio.Task[None] | None = None
         try:
             warm_up()
             if await self._reached():
@@ -71,6 +72,9 @@ class Service:
                 await self.lease.acquire()
                 await self._lead()
         finally:
+            if background is not None:
+                background.cancel()
+                await asyncio.gather(background, return_exceptions=True)
             await self.lease.release()
             await self.api.close()
 

@@ -107,6 +107,7 @@ class Operator:
     log: Path
     pid: int = 0
     lives: int = 0
+    trouble: str = ""
 
     def start(self) -> None:
         """Start it."""
@@ -136,6 +137,7 @@ class Operator:
 
     def check(self) -> None:
         """It has not ended by itself."""
+        assert not self.trouble, self.trouble
         assert self.pid == 0 or self.alive(), f"the operator ended by itself:\n{self.last_words()}"
 
     def last_words(self, lines: int = 40) -> str:
@@ -147,7 +149,9 @@ class Operator:
     def _has_ended(self, how: int) -> None:
         pid, self.pid = self.pid, 0
         found = self.launcher.exit_code(pid, wait=True)
-        assert found == how, f"the operator ended with {found}, not {how}:\n{self.last_words()}"
+        if found != how:
+            self.trouble = f"the operator ended with {found}, not {how}:\n{self.last_words()}"
+        assert not self.trouble, self.trouble
 
 
 @dataclass
