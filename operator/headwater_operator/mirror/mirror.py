@@ -194,6 +194,7 @@ class Mirror:
             return
         self._running = asyncio.current_task()
         try:
+            await self._turn(writer)  # a wrong address is told now, not with the first run
             while True:
                 await self._rest()
                 if self._is_over():
@@ -213,7 +214,8 @@ class Mirror:
 
     async def _rest(self) -> None:
         """Wait for work; then for more of it to gather, or for the database to come back."""
-        if not len(self._buffer) and not self._buffer.missing and self._close_at is None:
+        idle = not len(self._buffer) and not self._buffer.missing and not self._in_a_row
+        if idle and self._close_at is None:
             self._wake.clear()
             await self._wake.wait()
         if self._in_a_row:

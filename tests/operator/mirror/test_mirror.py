@@ -85,6 +85,15 @@ async def test_without_a_database_everything_counts_as_stored() -> None:
     assert mirror.health() == (True, "no run database is configured: runs are not recorded")
 
 
+async def test_a_database_that_is_away_is_told_before_the_first_run() -> None:
+    fake = Fake()
+    fake.down = True
+    async with running(Mirror("x://", limits=QUICK, writer=fake)) as mirror:
+        await until(lambda: not mirror.health()[0])
+        fake.down = False
+        await until(lambda: mirror.health()[0])
+
+
 async def test_offering_returns_while_the_database_hangs_and_the_newest_state_is_written_after() -> None:
     fake = Fake()
     fake.gate.clear()
