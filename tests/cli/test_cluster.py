@@ -277,7 +277,9 @@ def test_approve_writes_who_said_what(here: Callable[..., Any], place: Place, fo
     assert answers["also"]["by"]
 
 
-def test_refusals_of_the_server_are_told_in_its_words(here: Callable[..., Any], folder: Path) -> None:
+def test_refusals_of_the_server_are_told_in_its_words(
+    here: Callable[..., Any], flowctl: Callable[..., Any], folder: Path
+) -> None:
     taken = here("submit", "pipeline.py", "--name", "mine")
     assert taken.code == 0
     again = here("submit", "pipeline.py", "--name", "mine")
@@ -286,6 +288,8 @@ def test_refusals_of_the_server_are_told_in_its_words(here: Callable[..., Any], 
     unknown = here("get", "nothing")
     assert unknown.code == 2
     assert "The latest: mine" in unknown.err
+    nowhere = flowctl("submit", "pipeline.py", "--namespace", "not-there")
+    assert "kubectl create namespace not-there" in nowhere.err
     missing = here("submit", "pipeline.py", "--name", "Not_a_name")
     assert "--name not-a-name" in missing.err
 

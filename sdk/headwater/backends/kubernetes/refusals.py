@@ -18,6 +18,7 @@ _FORBIDDEN = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)"'
     r'(?: in API group "(?P<group>[^"]*)")?(?: in the namespace "(?P<namespace>[^"]*)")?'
 )
+_NO_NAMESPACE = re.compile(r'^namespaces "([^"]+)" not found')
 INSTALL = "Install it: flowctl operator run --install-crds, or kubectl apply -f crds/."
 TOO_LARGE_FIX = (
     "Large constants belong into a file or an artifact store, many like nodes into a map or a WorkflowTemplate; "
@@ -44,6 +45,9 @@ def refusal(status: int, body: str, method: str, path: str) -> ClusterError:
             return ClusterNotFound(
                 "the cluster does not know Headwater's resources (headwater.dev/v1alpha1)", fix=INSTALL
             )
+        if namespace := _NO_NAMESPACE.search(said):
+            fix = f"Check --namespace, or make it: kubectl create namespace {namespace[1]}."
+            return ClusterNotFound(f"there is no namespace {namespace[1]!r}", fix=fix)
         return ClusterNotFound(said)
     if status in (409, 410):
         return ClusterConflict(said)

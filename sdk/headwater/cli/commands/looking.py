@@ -32,7 +32,10 @@ def list_runs(limit: int, phase: str | None, name: str | None, *, place: Place, 
         print_json([run_object(run) for run in runs])
         return
     if not runs:
-        print("no runs are recorded here; `flowctl run TARGET` makes one")
+        print(
+            "no runs are recorded here; `flowctl run TARGET` makes one "
+            "(those of a cluster: `flowctl list --namespace NAMESPACE`)"
+        )
         return
     print_runs(runs)
 
