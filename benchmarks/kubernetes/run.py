@@ -26,7 +26,7 @@ from headwater_operator.kube.connection import connect  # noqa: E402
 from benchmarks.kubernetes import documents as make  # noqa: E402  # the folder is not a package that is installed
 from benchmarks.kubernetes.clocks import Bench  # noqa: E402
 
-NAMESPACE = "headwater-bench"
+NAMESPACE = f"headwater-bench-{os.getpid()}"
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ async def main(wanted: list[str], rounds: int, kubeconfig: str) -> None:
             "| case | seconds | floor | ratio | resource, kB | operator CPU, s | |\n|---|---|---|---|---|---|---|"
         )
         for case in CASES:
-            if wanted and not any(word in case.name for word in wanted):
+            if wanted and not any(case.name.startswith(word) for word in wanted):
                 continue
             found = [await measure(bench, case, number, operator) for number in range(rounds)]
             print(row(case, found), flush=True)

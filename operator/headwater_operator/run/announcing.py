@@ -12,7 +12,7 @@ from headwater.engine.state import Phase
 from headwater_operator.kube.api import ApiError
 from headwater_operator.run.cluster import Cluster
 from headwater_operator.run.memory import Run
-from headwater_operator.run.status import cut
+from headwater_operator.run.status import cut, told
 
 logger = logging.getLogger("headwater.operator.events")
 
@@ -36,8 +36,7 @@ class Announcer:
                 self._tell(run, "NodeWaiting", path, f"{path}: {text}")
         for state in run.changed.values():
             if state.phase is Phase.FAILED and state.failure is not None and not state.children:
-                said = f"{state.failure.type}: {state.failure.message}"
-                self._tell(run, "NodeFailed", state.path, f"{state.path}: {said}")
+                self._tell(run, "NodeFailed", state.path, f"{state.path}: {told(state.failure)}")
 
     def _tell(self, run: Run, reason: str, path: str, message: str) -> None:
         if (reason, path) in run.told or len(run.told) >= MOST_PER_RUN:

@@ -29,7 +29,7 @@ from headwater_operator.run.load import restored_run
 from headwater_operator.run.memory import Creation, Run
 from headwater_operator.run.observe import Sight
 from headwater_operator.run.passes import note_waiting, run_pass
-from headwater_operator.run.status import cut, merge_patch, nodes_patch, run_phase, run_status
+from headwater_operator.run.status import cut, merge_patch, nodes_patch, run_phase, run_status, told
 from headwater_operator.run.steering import steer
 from headwater_operator.run.views import JobView, PodView, WorkflowView
 from headwater_operator.run.waits import look_closer
@@ -275,8 +275,7 @@ class Reconciler:
         where = {"run": name, "namespace": namespace}
         for state in run.changed.values():
             if state.phase is Phase.FAILED and state.failure is not None and not state.children:
-                said = f"{state.failure.type}: {state.failure.message}"
-                logger.info("failed: %s", cut(said), extra={**where, "node": state.path})
+                logger.info("failed: %s", cut(told(state.failure)), extra={**where, "node": state.path})
         if run.engine.ended:
             seconds = self.clock() - run.started_at
             logger.info("%s after %.1f s %s", run.engine.phase, seconds, message, extra=where)

@@ -66,6 +66,17 @@ def node_status(run: Run, state: NodeState) -> Object:
     return found
 
 
+def told(failure: Failure) -> str:
+    """A failure in one line: its type, where the message does not begin with it.
+
+    >>> told(Failure("ValueError", "no")), told(Failure("OOMKilled", "OOMKilled at 64Mi"))
+    ('ValueError: no', 'OOMKilled at 64Mi')
+    """
+    return (
+        failure.message if failure.message.startswith(failure.type) else f"{failure.type}: {failure.message}"
+    )
+
+
 def error_status(failure: Failure) -> Object:
     """A failure, bounded."""
     return {
@@ -252,7 +263,7 @@ def _failed_message(run: Run) -> tuple[str, str]:
     retried = f" (after {attempts} attempts)" if attempts > 1 else ""
     count = f"{failed} of {len(leaves)} failed: " if failed and len(leaves) > 1 else ""
     where = f"{error.node} " if error.node else ""
-    return cut(f"{count}{where}{error.type}: {error.message}{retried}"), str(error.error_class)
+    return cut(f"{count}{where}{told(error)}{retried}"), str(error.error_class)
 
 
 def _is_leaf(state: NodeState) -> bool:
