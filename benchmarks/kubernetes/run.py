@@ -61,10 +61,11 @@ class Operator:
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(cls, kubeconfig: str) -> Operator:
+    def start(cls, kubeconfig: str, *options: str) -> Operator:
+        """Start one for our namespace."""
         command = [
             str(Path(sys.executable).with_name("flowctl")), "operator", "run", "--kubeconfig", kubeconfig,
-            "--namespace", NAMESPACE, "--store", "none",
+            "--namespace", NAMESPACE, "--store", "none", *options,
         ]  # fmt: skip
         return cls(subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=ROOT))
 
