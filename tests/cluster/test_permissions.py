@@ -140,6 +140,8 @@ async def test_the_operator_needs_all_of_its_rights_and_no_more(
     cluster: Cluster, namespace: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     used: set[Right] = set()
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "crds/")
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", "crds/")
     with permissions(cluster, namespace):
         options = OperatorOptions(
             kubeconfig=str(kubeconfig_of_account(cluster, namespace, tmp_path)),

@@ -28,6 +28,7 @@ def test_the_defaults_hold_without_a_module() -> None:
     assert here.BACKENDS == {
         "default": "headwater.backends.default",
         "parallel": "headwater.backends.parallel",
+        "slurm": "headwater.backends.slurm",
         "kubernetes": "headwater.backends.kubernetes",
     }
     assert (here.PLUGINS, here.TEMP_DIR, here.ROOT_DIRECTORY, here.module) == ([], None, None, None)
@@ -41,7 +42,7 @@ def test_upper_case_names_of_the_module_lie_over_the_defaults(
     here = Settings()
     assert here.PLUGINS == ["my.plugin"]
     assert here.TEMP_DIR == "/tmp/x"
-    assert sorted(here.BACKENDS) == ["default", "kubernetes", "mine", "parallel"]
+    assert sorted(here.BACKENDS) == ["default", "kubernetes", "mine", "parallel", "slurm"]
     assert "lower" not in list(here)
     with pytest.raises(AttributeError, match="no setting 'NOPE'; there are BACKENDS, "):
         _ = here.NOPE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -70,7 +71,10 @@ class Ssh:
 
     def command(self, words: Sequence[str]) -> list[str]:
         """The local command line."""
-        shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath={_sockets()}/%C", "-o", "ControlPersist=15"]
+        # Not only the host: whoever comes with other keys must be checked, not let in by a connection that is open.
+        login = hashlib.sha256("\0".join(self.options).encode()).hexdigest()[:8]
+        path = f"ControlPath={_sockets()}/{login}-%C"
+        shared = ["-o", "ControlMaster=auto", "-o", path, "-o", "ControlPersist=15"]
         strict = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10"]
         return ["ssh", *self.options, *strict, *shared, "--", self.host, shlex.join(words)]
 
