@@ -41,6 +41,10 @@ WRITE_INTERVAL = 0.25
 
 LONGEST_PAUSE = 5.0
 
+AT_ONCE = 20
+GATHER_SECONDS = 0.1
+"""Of a run with more than so many things under way, what happens within this time is handled in one pass."""
+
 
 class Recorder(Protocol):
     """Who keeps records of runs."""
@@ -100,14 +104,21 @@ class Reconciler:
             run.dirty_pods.add(pod.name)
             if pod.job and (gone or pod.ended):
                 run.dirty_jobs.add(pod.job)
-            self.queue.add(run.key)
+            self._wake(run)
 
     def job_changed(self, namespace: str, job: JobView, gone: bool) -> None:
         """A Job of a run has changed."""
         run = self.by_uid.get(job.run_uid)
         if run is not None:
             run.dirty_jobs.add(job.name)
+            self._wake(run)
+
+    def _wake(self, run: Run) -> None:
+        """Have a run looked at: at once, or with what else happens in a moment where much goes on in it."""
+        if run.engine.running <= AT_ONCE:
             self.queue.add(run.key)
+        else:
+            self.queue.add_after(run.key, GATHER_SECONDS)
 
     # ------------------------------------------------------------ a pass
 
