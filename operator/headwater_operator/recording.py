@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 
 from headwater.document.unit import TaskRecord
 
+from headwater_operator.diagnosis import seconds
 from headwater_operator.kube.informer import Key
 from headwater_operator.kube.queue import WorkQueue
 from headwater_operator.mirror import Mirror, RunChange, RunMeta, change_of
@@ -61,7 +61,9 @@ class MirrorRecorder:
 
     def refused(self, view: WorkflowView, why: str, at: float) -> None:
         """A Workflow was refused: that is all there is to know of it."""
-        meta = RunMeta(view.uid, view.name, view.namespace, _seconds(view.created_at), target=self._target)
+        meta = RunMeta(
+            view.uid, view.name, view.namespace, seconds(view.created_at) or 0.0, target=self._target
+        )
         self.mirror.offer(RunChange(meta, 1, "Failed", why, at, at, complete=True))
 
     def stored(self, run: Run) -> bool:
@@ -96,7 +98,7 @@ class MirrorRecorder:
                 run.uid,
                 view.name,
                 view.namespace,
-                _seconds(view.created_at),
+                seconds(view.created_at) or 0.0,
                 document,
                 encoded_arguments(run.spec),
                 labels=view.labels,
@@ -138,7 +140,3 @@ def _record(path: str, run: Run) -> TaskRecord:
 
 def _error_text(error: Mapping[str, str] | None) -> str:
     return "" if not error else f"{error.get('type', 'Error')}: {error['message']}"
-
-
-def _seconds(time: str) -> float:
-    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp() if time else 0.0

@@ -40,11 +40,12 @@ def node_of(context: RunContext, step: Step) -> Spec:
     """The node of a step as it is written; empty where the step is a whole block."""
     if not step.node:
         return {}
-    for node in block_of(context, step.block)["nodes"]:
-        if node["name"] == step.node:
-            found: Spec = node
-            return found
-    raise DocumentError(f"there is no node {step.node!r} in block {step.block!r}")
+    found = context.nodes.get((step.block, step.node))
+    if found is None:
+        raise DocumentError(
+            f"there is no node {step.node!r} in block {block_of(context, step.block)['name']!r}"
+        )
+    return found
 
 
 def body_of(node: Spec) -> Spec:

@@ -92,6 +92,16 @@ class RunContext:
     namespace: str
     uid: str
     spec: Mapping[str, Any]
+    nodes: Mapping[tuple[str, str], Mapping[str, Any]] = field(init=False, compare=False, repr=False)
+    """The nodes as they are written, by block and name: every pod that is built, and every result, asks for one."""
+
+    def __post_init__(self) -> None:
+        nodes = {
+            (block["name"], node["name"]): node
+            for block in self.spec.get("blocks") or ()
+            for node in block.get("nodes") or ()
+        }
+        object.__setattr__(self, "nodes", nodes)
 
 
 @dataclass(frozen=True, slots=True)

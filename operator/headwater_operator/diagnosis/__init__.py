@@ -2,7 +2,7 @@
 
 from headwater_operator.diagnosis.jobs import job_trouble
 from headwater_operator.diagnosis.outcome import failure_of, outcome, report_in
-from headwater_operator.diagnosis.reading import started_at
+from headwater_operator.diagnosis.reading import seconds, started_at
 from headwater_operator.diagnosis.refused import create_refused
 from headwater_operator.diagnosis.results import container_outputs
 from headwater_operator.diagnosis.verdicts import Outcome, Waiting
@@ -17,6 +17,7 @@ __all__ = [
     "job_trouble",
     "outcome",
     "report_in",
+    "seconds",
     "started_at",
     "waiting",
 ]

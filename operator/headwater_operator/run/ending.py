@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from headwater.engine.events import Stopped
 
+from headwater_operator.diagnosis import seconds
 from headwater_operator.kube.api import ApiError
 from headwater_operator.kube.informer import Key
 from headwater_operator.kube.queue import WorkQueue
@@ -217,5 +217,4 @@ def _limit(view: WorkflowView) -> int:
 
 
 def _finished_at(view: WorkflowView) -> float:
-    text = view.status.get("finishedAt") or view.created_at
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return seconds(view.status.get("finishedAt") or view.created_at) or 0.0

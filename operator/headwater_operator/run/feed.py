@@ -345,13 +345,8 @@ def declared_outputs(run: Run, path: str) -> dict[str, Any]:
     state = run.engine.states.get(path)
     if state is None:
         return {}
-    block = state.frame.plan.block.name
-    for written in run.spec["blocks"]:
-        if written["name"] == block:
-            for node in written["nodes"]:
-                if node["name"] == state.node.name:
-                    return dict(node.get("outputs") or {})
-    return {}
+    written = run.context.nodes.get((state.frame.plan.block.name, state.node.name), {})
+    return dict(written.get("outputs") or {})
 
 
 def _groups(run: Run, command: Collect) -> list[list[str]]:

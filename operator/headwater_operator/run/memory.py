@@ -8,7 +8,6 @@ from typing import Any
 
 from headwater.document.unit import Encoded
 from headwater.engine import Engine
-from headwater.engine.commands import Start
 from headwater.engine.events import Event
 from headwater.engine.intervals import IntervalSet, Range
 from headwater.engine.state import NodeState
@@ -207,7 +206,6 @@ class Effects:
 
     units: list[UnitStep] = field(default_factory=list)
     maps: list[tuple[MapStep, Wave]] = field(default_factory=list)
-    starts: list[Start] = field(default_factory=list)
 
 
 def _by_text(found: Mapping[int, Any]) -> dict[str, Any]:

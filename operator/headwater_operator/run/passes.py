@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 
 from headwater.engine.events import Approved, Changed, Event, Failed, Failure, ItemFailed, Stopped
 from headwater.engine.graph import ErrorClass
@@ -26,7 +25,7 @@ from headwater_operator.builders import (
     pod_name,
     unit_objects,
 )
-from headwater_operator.diagnosis import waiting
+from headwater_operator.diagnosis import seconds, waiting
 from headwater_operator.run.feed import Feeder, map_step
 from headwater_operator.run.graph import ENTRY_UNIT
 from headwater_operator.run.memory import Creation, Expected, Run, Wave
@@ -136,14 +135,7 @@ def _when(sight: Sight, name: str) -> tuple[float, str]:
         for each in pod.raw["status"]["containerStatuses"]
         if "terminated" in (each.get("state") or {})
     ]
-    return (_seconds(max(ended)) if ended else float("inf"), name)
-
-
-def _seconds(time: str) -> float:
-    try:
-        return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
-    except ValueError:
-        return 0.0
+    return ((seconds(max(ended)) or 0.0) if ended else float("inf"), name)
 
 
 def _held_back(run: Run, now: float, events: list[Event]) -> list[Event]:
