@@ -56,7 +56,7 @@ def volume(source: Json) -> Json:
 
 WAITING: dict[str, Json] = {
     "image-refused": pod(container(image="127.0.0.1:9/team/tool:1")),
-    "image-unreachable-host": pod(container(image="registry.invalid/team/tool:1")),
+    "image-unreachable-host": pod(container(image="images.invalid/team/tool:1")),
     "image-invalid-name": pod(container(image="Not An Image")),
     "image-never": pod(container(image="localhost/absent:1", imagePullPolicy="Never")),
     "config-map-missing": pod(container(env=env_from("configMap"))),
