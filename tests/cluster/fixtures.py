@@ -69,10 +69,15 @@ class Cluster:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the cluster before the first test: building it takes longer than a test may."""
+    """Start the cluster, or kind, before the first test: building it takes longer than a test may.
+
+    Never later: an unhealthy cluster would be one that another worker's test has just broken, and will mend.
+    """
     wanted = any("cluster" in getattr(item, "fixturenames", ()) for item in session.items)
-    if wanted and not session.config.option.collectonly and choose() is Kind.OWN and not obstacle():
-        ensure_up()
+    if wanted and not session.config.option.collectonly:
+        kind = choose()
+        if kind is Kind.KIND or (kind is Kind.OWN and not obstacle()):
+            ensure_up(kind)
 
 
 @pytest.fixture(scope="session")
@@ -89,18 +94,18 @@ def cluster() -> Cluster:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{reason} (CI never skips these tests)")
         pytest.skip(reason)
-    ensure_up()
     return Cluster(kind, KUBECONFIG, Api(KUBECONFIG))
 
 
-def ensure_up() -> None:
+def ensure_up(kind: Kind) -> None:
     """Have the cluster run and its images current; cheap when it does."""
     from tests.cluster import cluster, images
 
-    if choose() is Kind.OWN and not obstacle() and cluster.healthy() and images.current():
-        return
-    up = [sys.executable, "-m", "tests.cluster", "up"]
-    done = subprocess.run(up, cwd=CHECKOUT, capture_output=True, text=True)
+    with _held(exclusive=False):  # what a test of another session has just broken is that session's to mend
+        if kind is Kind.OWN and cluster.healthy() and images.current():
+            return
+        up = [sys.executable, "-m", "tests.cluster", "up"]
+        done = subprocess.run(up, cwd=CHECKOUT, capture_output=True, text=True)
     if done.returncode:
         pytest.exit(f"the test cluster does not start:\n{done.stderr}", returncode=3)
 
