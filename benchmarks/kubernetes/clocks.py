@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from headwater_operator.kube.api import Api
+from headwater.document.crd import custom_resource_definitions
+from headwater_operator.kube.api import Api, ApiError
 
 Object = dict[str, Any]
 GROUP = "/apis/headwater.dev/v1alpha1"
@@ -21,6 +22,27 @@ class Bench:
     def __init__(self, api: Api, namespace: str) -> None:
         self.api = api
         self.namespace = namespace
+
+    async def prepare(self) -> None:
+        """Have the CRDs installed, and an empty namespace."""
+        definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
+        for path, wanted in [(definitions, each) for each in custom_resource_definitions()] + [
+            ("/api/v1/namespaces", namespace)
+        ]:
+            try:
+                await self.api.create(path, wanted)
+            except ApiError as error:
+                if error.status != 409:
+                    raise
+        while True:
+            try:
+                await self.clear()
+                return
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                await asyncio.sleep(0.1)  # a new definition is served a moment after it was created
 
     def path(self, kind: str) -> str:
         """Where the objects of a kind are."""
@@ -84,14 +106,24 @@ class Bench:
             "jobs", [document], lambda found: bool((found["status"]).get("completionTime"))
         )
 
+    async def made(self, kind: str) -> list[Object]:
+        """The pods or Jobs that the operator has made in the namespace."""
+        found = await self.api.get(self.path(kind), {"labelSelector": "headwater.dev/run-uid"})
+        of_list = {"apiVersion": found["apiVersion"], "kind": found["kind"].removesuffix("List")}
+        return [{**of_list, **each} for each in found["items"]]
+
     async def size(self, name: str) -> int:
         """Bytes of a Workflow resource as JSON."""
         return len(json.dumps(await self.api.get(f"{self.path('workflows')}/{name}"), separators=(",", ":")))
 
-    async def clear(self) -> None:
-        """Delete everything that was made."""
-        for kind in ("workflows", "jobs", "pods"):
+    async def forget(self, *kinds: str) -> None:
+        """Delete all objects of these kinds, and wait until they and their pods are gone."""
+        for kind in kinds:
             await self.api.delete(self.path(kind))
-        for kind in ("workflows", "pods"):
+        for kind in {*kinds, "pods"}:
             while (await self.api.get(self.path(kind), {"limit": "1"})).get("items"):
                 await asyncio.sleep(0.3)
+
+    async def clear(self) -> None:
+        """Delete everything that was made."""
+        await self.forget("workflows", "jobs", "pods")

@@ -58,40 +58,32 @@ def mapped(items: int, **options: Any) -> list[Object]:
     return [{"name": "m", "map": {"container": CONTAINER, "over": {"i": {"range": items}}, **options}}]
 
 
-def pod(name: str) -> Object:
-    """A pod as the operator would make it, created directly: the floor."""
+def again(found: Object, name: str) -> Object:
+    """The same pod or Job as one that the operator has made, to be created directly: the floor.
+
+    What the server has written into it goes, and the label by which the operator knows it.
+    """
+    meta, spec = found["metadata"], {**found["spec"]}
+    for assigned in ("nodeName", "priority", "preemptionPolicy", "selector", "enableServiceLinks"):
+        spec.pop(assigned, None)
+    if "template" in spec:
+        template = spec["template"]
+        spec["template"] = {**template, "metadata": _metadata(template["metadata"])}
     return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"bench": "floor"}},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "containers": [{"name": "main", **CONTAINER}],
-            **FAKE,
-        },
+        "apiVersion": found["apiVersion"],
+        "kind": found["kind"],
+        "metadata": {**_metadata(meta), "name": name, "ownerReferences": meta["ownerReferences"]},
+        "spec": spec,
     }
 
 
-def indexed_job(name: str, completions: int) -> Object:
-    """An indexed Job as the operator would make it, created directly: the floor."""
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name},
-        "spec": {
-            "completionMode": "Indexed",
-            "completions": completions,
-            "parallelism": min(completions, 1000),
-            "backoffLimitPerIndex": 0,
-            "template": {
-                "metadata": {"labels": {"bench": "floor"}},
-                "spec": {
-                    "restartPolicy": "Never",
-                    "automountServiceAccountToken": False,
-                    "containers": [{"name": "main", **CONTAINER}],
-                    **FAKE,
-                },
-            },
-        },
+def _metadata(found: Object) -> Object:
+    labels = {
+        key: text
+        for key, text in (found.get("labels") or {}).items()
+        if key not in _OF_RUN and "batch." not in key
     }
+    return {"labels": labels, "annotations": found.get("annotations") or {}}
+
+
+_OF_RUN = frozenset({"headwater.dev/run-uid", "controller-uid", "job-name"})

@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from headwater_operator.kube.api import Api, ApiError  # noqa: E402
+from headwater_operator.kube.api import Api  # noqa: E402
 from headwater_operator.kube.connection import connect  # noqa: E402
 
 from benchmarks.kubernetes import documents as make  # noqa: E402  # the folder is not a package that is installed
@@ -54,14 +54,8 @@ async def finished(bench: Bench, name: str) -> None:
 async def main(finished_runs: int, running_runs: int, kubeconfig: str) -> None:
     """Fill the cluster, start an operator, look at it."""
     api = Api(connect(kubeconfig))
-    try:
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-        await api.create("/api/v1/namespaces", namespace)
-    except ApiError as error:
-        if error.status != 409:
-            raise
     bench = Bench(api, NAMESPACE)
-    await bench.clear()
+    await bench.prepare()
     print(f"making {finished_runs:,} finished runs …", flush=True)
     await all_of([finished(bench, f"done-{i}") for i in range(finished_runs)])
     nodes = [{**make.one_task()[0], "annotations": ENDLESS}]

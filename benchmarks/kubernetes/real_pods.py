@@ -98,11 +98,10 @@ def bare_pod(name: str) -> Object:
 async def main(rounds: int, kubeconfig: str) -> None:
     """Measure in turns and print."""
     api = Api(connect(kubeconfig))
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    await api.create("/api/v1/namespaces", namespace)
+    bench = Bench(api, NAMESPACE)
+    await bench.prepare()
     code = bundle()
     await api.create(f"/api/v1/namespaces/{NAMESPACE}/configmaps", code)
-    bench = Bench(api, NAMESPACE)
     operator = Operator.start(kubeconfig, "--image", RUNTIME, "--pull-policy", "Never")
     cases = {
         "one task": (plain(1), 1, 1.1),

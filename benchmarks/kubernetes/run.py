@@ -1,7 +1,8 @@
 """Measure the operator beside its floors, on fake nodes: `python benchmarks/kubernetes/run.py [CASE…] [--rounds N]`.
 
 It needs the project's test cluster (`make cluster`), makes a namespace of its own, starts an operator for it, and
-takes both away again. A floor is the same pods, or the same indexed Job, created directly in the same round.
+takes both away again. A floor is the same pods, or the same indexed Job, created directly in the same round: what
+the operator has made is read, removed, and made anew.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -20,7 +21,7 @@ from statistics import median
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from headwater_operator.kube.api import Api, ApiError  # noqa: E402
+from headwater_operator.kube.api import Api  # noqa: E402
 from headwater_operator.kube.connection import connect  # noqa: E402
 
 from benchmarks.kubernetes import documents as make  # noqa: E402  # the folder is not a package that is installed
@@ -36,20 +37,19 @@ class Case:
     name: str
     nodes: Callable[[], list[make.Object]]
     runs: int = 1
-    pods: int = 0
-    job: int = 0
+    floor: str = ""
     most_seconds: float | None = None
     most_ratio: float | None = None
     most_bytes: int | None = None
 
 
 CASES = (
-    Case("one task", make.one_task, pods=1, most_seconds=0.06),
+    Case("one task", make.one_task, floor="Pod", most_seconds=0.06),
     Case("chain of 10", lambda: make.chain(10), most_seconds=0.4),
     Case("diamond", make.diamond),
-    Case("fan-out of 100", lambda: make.fan_out(100), pods=100),
-    Case("fan-out of 1,000", lambda: make.fan_out(1000), pods=1000, most_ratio=1.25, most_bytes=150_000),
-    Case("map of 1,000", lambda: make.mapped(1000), job=1000, most_ratio=1.1, most_bytes=64 * 1024),
+    Case("fan-out of 100", lambda: make.fan_out(100), floor="Pod"),
+    Case("fan-out of 1,000", lambda: make.fan_out(1000), floor="Pod", most_ratio=1.25, most_bytes=150_000),
+    Case("map of 1,000", lambda: make.mapped(1000), floor="Job", most_ratio=1.1, most_bytes=64 * 1024),
     Case("200 runs of one task", make.one_task, runs=200, most_seconds=4.0),
 )
 
@@ -92,13 +92,11 @@ async def measure(bench: Bench, case: Case, number: int, operator: Operator) -> 
     found = {"seconds": await bench.workflows([make.workflow(name, case.nodes()) for name in names])}
     found["cpu"] = operator.cpu() - before
     found["bytes"] = float(await bench.size(names[0]))
-    floor: Awaitable[float] | None = None
-    if case.pods:
-        floor = bench.pods([make.pod(f"{slug}-floor-{number}-{i}") for i in range(case.pods)])
-    elif case.job:
-        floor = bench.job(make.indexed_job(f"{slug}-floor-{number}", case.job))
-    if floor is not None:
-        found["floor"] = await floor
+    if case.floor:
+        kind = "jobs" if case.floor == "Job" else "pods"
+        same = [make.again(each, f"floor-{i}") for i, each in enumerate(await bench.made(kind))]
+        await bench.forget(kind)
+        found["floor"] = await (bench.job(same[0]) if case.floor == "Job" else bench.pods(same))
     await bench.clear()
     return found
 
@@ -133,15 +131,8 @@ def row(case: Case, rounds: list[dict[str, float]]) -> str:
 async def main(wanted: list[str], rounds: int, kubeconfig: str) -> None:
     """Measure and print."""
     api = Api(connect(kubeconfig))
-    try:
-        await api.create(
-            "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-        )
-    except ApiError as error:
-        if error.status != 409:
-            raise
     bench = Bench(api, NAMESPACE)
-    await bench.clear()
+    await bench.prepare()
     operator = Operator.start(kubeconfig)
     try:
         await bench.workflows([make.workflow("warm-up", make.one_task())])

@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 from headwater.errors import HeadwaterError
+from pydantic_core import from_json
 
 from headwater_operator.kube.clock import ServerClock
 from headwater_operator.kube.connection import Connection
@@ -122,7 +123,7 @@ class Api:
                 lines = (rest + chunk).split(b"\n")
                 rest = lines.pop()
                 for line in lines:
-                    yield json.loads(line)
+                    yield from_json(line)
 
     # ------------------------------------------------------------
 
@@ -170,7 +171,7 @@ class Api:
             date = response.headers.get("Date")
             if response.status >= 300:
                 raise await _error(response)
-            found: Object = json.loads(await response.read())
+            found: Object = from_json(await response.read())
             if date:
                 self.clock.heard(date, sent_at)
             return found
