@@ -26,6 +26,7 @@ TOPICS = (
     "chain",
     "maps",
     "cached",
+    "recording",
     "montage",
     "arrays",
     "memory",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -100,10 +99,9 @@ async def test_offering_returns_while_the_database_hangs_and_the_newest_state_is
     async with running(Mirror("x://", limits=QUICK, writer=fake)) as mirror:
         mirror.offer(change(1))
         await until(lambda: any(t.name == "headwater-mirror" for t in threading.enumerate()))
-        started = time.perf_counter()
         for version in range(2, 1002):
             mirror.offer(change(version, nodes=(node("gen", message=str(version)),)))
-        assert time.perf_counter() - started < 1.0
+        assert not fake.rows, "it has waited for the database"
         fake.gate.set()
         await soon(mirror.stored("u1"))
     assert [row[6] for rows in fake.rows for row in rows.get("block", [])] == ["1001"]
