@@ -12,7 +12,8 @@ import pytest
 
 from tests.chaos.harness import Lab, a_lab
 from tests.chaos.launcher import Launcher, can_skew_clocks, launcher
-from tests.cluster.fixtures import Cluster
+from tests.cluster import definitions
+from tests.cluster.fixtures import Cluster, _held
 
 LONG = os.environ.get("HEADWATER_CHAOS") == "long"
 """HEADWATER_CHAOS=long: hundreds of seeded runs and kills instead of a few."""
@@ -50,8 +51,15 @@ def _skewed(clock: str) -> Iterator[Launcher]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def defined(cluster: Cluster) -> None:
+    """The cluster knows Headwater's resources: runs are submitted before an operator has got anywhere."""
+    with _held(exclusive=False):
+        definitions.install(cluster.api)
+
+
 @pytest.fixture
-def new_lab(own_cluster: Cluster, _turn: None, operators: Launcher, tmp_path: Path) -> NewLab:
+def new_lab(own_cluster: Cluster, _turn: None, defined: None, operators: Launcher, tmp_path: Path) -> NewLab:
     """Makes labs: `async with new_lab() as lab`."""
 
     def make(**options: Any) -> AbstractAsyncContextManager[Lab]:

@@ -112,6 +112,7 @@ def _serve() -> None:
                 if pid == 0:
                     _be_an_operator(question)
                 children.add(pid)
+                codes.pop(pid, None)  # of another operator, long ago, with the same pid
                 answer: int | None = pid
             else:
                 asked = question["pid"]

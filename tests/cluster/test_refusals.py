@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.cluster.api import ApiError, Json
 from tests.cluster.workflows import GROUP, ON_PODS, Run, workflow
-from tests.document.broken import BROKEN, changed
+from tests.document.broken import BROKEN, GOOD, changed
 
 pytestmark = ON_PODS
 
@@ -28,9 +28,10 @@ class Refusal:
 
 
 def submitted(healthy: Run, number: int, document: Json) -> Run | str:
-    """The run of a document, or why the API server does not take it."""
-    run = Run(healthy.cluster, healthy.namespace, f"broken-{number}")
-    metadata = {"name": run.name}
+    """The run of a document, or why the API server does not take it. Each has a name of its own, or a broken one."""
+    written = document["metadata"]
+    metadata = {**written, "name": f"broken-{number}"} if written == GOOD["metadata"] else written
+    run = Run(healthy.cluster, healthy.namespace, metadata["name"])
     try:
         healthy.api.post(f"{GROUP}/namespaces/{run.namespace}/workflows", {**document, "metadata": metadata})
     except ApiError as error:

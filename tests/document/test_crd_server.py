@@ -10,6 +10,7 @@ import pytest
 from headwater.document import problems_of
 from headwater.document.crd import custom_resource_definitions
 
+from tests.cluster import definitions
 from tests.cluster.api import ApiError
 from tests.cluster.fixtures import Cluster
 from tests.document.broken import BROKEN, BROKEN_RESOURCES, GEN, GOOD, SPEC, changed, cron, huge, resource
@@ -23,21 +24,8 @@ PLURALS = {
 @pytest.fixture(scope="module")
 def server(cluster: Cluster) -> Cluster:
     """The cluster, with the definitions of this checkout."""
-    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    for definition in custom_resource_definitions():
-        name = definition["metadata"]["name"]
-        applied = cluster.api.apply(f"{definitions}/{name}", definition)
-        version = applied["metadata"]["generation"]
-        cluster.api.wait(f"{definitions}/{name}", lambda found, version=version: is_served(found, version))
+    definitions.install(cluster.api)
     return cluster
-
-
-def is_served(definition: Json, generation: int) -> bool:
-    conditions = {each["type"]: each["status"] for each in definition.get("status", {}).get("conditions", [])}
-    named = (
-        conditions.get("Established") == "True" and conditions.get("NonStructuralSchema", "False") == "False"
-    )
-    return named and definition["metadata"]["generation"] >= generation
 
 
 def place(document: Json, namespace: str = "default") -> str:

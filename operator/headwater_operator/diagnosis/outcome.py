@@ -119,7 +119,8 @@ def _failed(pod: Json, ended: Json | None, lingers: bool) -> Outcome:
     elif ended is None or (_exit_code(ended) == 0):
         failure = _of_others(pod)
     elif report is not None:
-        failure = _reported(pod, ended, report)
+        # One that is not final was left behind by a unit that was killed: it is not the container's last words.
+        failure = _reported(pod, ended, report) if report.final else death(pod, {**ended, "message": ""})
     else:
         failure = death(pod, ended)
     found = _with_times(pod, ended, failure, lingers=lingers)

@@ -28,6 +28,7 @@ def new_run(view: WorkflowView, spec: Mapping[str, Any], *, known: Mapping[str, 
         known=known_states(known),
         map_slots=False,
         whole_waves=True,
+        suspended=bool(view.spec.get("suspend")),
     )
     return Run(
         (view.namespace, view.name),

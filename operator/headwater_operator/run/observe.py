@@ -105,10 +105,11 @@ def _container_events(run: Run, sight: Sight, expected: Expected, found: Outcome
 
 def _python_events(run: Run, sight: Sight, expected: Expected, found: Outcome) -> list[Event]:
     report = report_in(found.message)
-    if report is None:
+    if report is not None:
+        _remember_tasks(run, report.tasks)
+    if report is None or not report.final:
         failure = found.failure or Failure("NoReport", "its pod ended well but did not say what it came to")
         return _unit_failed(run, sight, expected, failure)
-    _remember_tasks(run, report.tasks)
     if report.at[1]:
         run.durations[expected.path] = max(report.at[1] - report.at[0], 0.0)
     path, attempt, now = expected.path, expected.attempt, sight.now

@@ -145,6 +145,9 @@ def nodes_patch(run: Run, changed: Iterable[NodeState]) -> Object:
     patch: Object = {}
     engine = run.engine
     many = len(engine.states) > MOST_PENDING_SHOWN
+    if not many:
+        patch.update(dict.fromkeys(_no_longer_pending(run)))
+        changed = [*changed, *(state for state in engine.states.values() if state.phase is Phase.PENDING)]
     for state in changed:
         if state.path == ENTRY_UNIT:
             continue
@@ -158,6 +161,12 @@ def nodes_patch(run: Run, changed: Iterable[NodeState]) -> Object:
     for path in run.touched & run.records.keys():
         patch[path] = run.records[path]
     return {path: found for path, found in patch.items() if run.written.get(path) != found}
+
+
+def _no_longer_pending(run: Run) -> list[str]:
+    """Nodes that were shown as pending, and that the engine has forgotten since, with the block around them."""
+    states = run.engine.states
+    return [path for path, found in run.written.items() if found["phase"] == "Pending" and path not in states]
 
 
 def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Object:

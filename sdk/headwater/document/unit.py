@@ -163,7 +163,7 @@ class TaskRecord:
 @data
 class UnitReport:
     """What a unit came to. Exactly one of `outputs`, `skipped`, `answer`, `length`, `failure`, `exit_code`,
-    `items` says how.
+    `items` says how; none of them while it is under way, when a report only lists the tasks that have ended.
 
     `failure` has `type`, `message`, `class`, `node` and perhaps `traceback` and `pickle`. For "items":
     `items` are the indices that ended well, `cached` how many of those came from the cache, `failed` the failures
@@ -187,6 +187,16 @@ class UnitReport:
     tasks: tuple[TaskRecord, ...] = ()
     at: tuple[float, float] = (0.0, 0.0)
     """When the unit began its work and ended it, seconds since the epoch on the pod's clock."""
+
+    @property
+    def final(self) -> bool:
+        """Whether it says how the unit ended: one that was killed leaves a report that does not.
+
+        >>> UnitReport(outputs={}).final, UnitReport().final
+        (True, False)
+        """
+        ends = (self.outputs, self.answer, self.length, self.failure, self.exit_code, self.items)
+        return self.skipped or bool(self.failed_items) or any(end is not None for end in ends)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, without what is left at its default."""

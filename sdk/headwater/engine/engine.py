@@ -55,7 +55,8 @@ class Engine:
 
     `slots` is how many tasks the backend wants at once (None: as many as there are); `map_slots` says whether
     a map takes one of them; with `whole_waves` a map that may start at all is handed out whole, since the
-    backend itself keeps to the limit of what runs at once. `known` maps paths to outcomes of an earlier try.
+    backend itself keeps to the limit of what runs at once. `known` maps paths to outcomes of an earlier try;
+    a run that begins `suspended` starts nothing until a `Changed` lets it.
 
     >>> from headwater.engine.events import Succeeded
     >>> from headwater.engine.graph import Block, Node
@@ -77,6 +78,7 @@ class Engine:
         slots: int | None = None,
         map_slots: bool = True,
         whole_waves: bool = False,
+        suspended: bool = False,
     ) -> None:
         self.graph = graph
         self.name = name
@@ -89,7 +91,7 @@ class Engine:
         self.timers: dict[str, str] = {}
         self.past_attempts: dict[str, int] = {}
         self.parallelism = graph.policy.parallelism
-        self.suspended = False
+        self.suspended = suspended
         self.stopping: Stopped | None = None
         self.changes: list[NodeState] = []
         self.running = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from headwater.document.unit import UnitReport, write_report
+from headwater.document.unit import TaskRecord, UnitReport, write_report
 from headwater.engine.graph import ErrorClass
 from headwater_operator.diagnosis import Outcome, outcome, started_at
 
@@ -154,6 +154,15 @@ def test_python_that_died_without_a_report() -> None:
     assert (failure.type, failure.message) == (
         "SIGSEGV", "killed by SIGSEGV (exit code 139): Fatal Python error: Segmentation fault",
     )  # fmt: skip
+
+
+def test_a_unit_that_was_killed_is_not_taken_by_the_word_of_the_tasks_so_far() -> None:
+    so_far = write_report(UnitReport(tasks=(TaskRecord("a", "Succeeded", 1, 5.0, 1.0),)))
+    found = outcome(pod(code=137, message=so_far))
+    assert found is not None
+    assert found.failure is not None
+    assert (found.failure.type, found.failure.message) == ("SIGKILL", "killed by SIGKILL (exit code 137)")
+    assert found.message == so_far
 
 
 def test_python_that_ended_well_without_a_report_did_not() -> None:

@@ -184,7 +184,8 @@ def test_retries_inside_are_the_units_own(work):
 
 def test_a_unit_that_is_killed_goes_on_after_the_tasks_that_had_ended(work):
     killed = block(work, unit(*chain()), env={"KILL_AT": "total"})
-    assert (killed.code, killed.message) == (-signal.SIGKILL, "")
+    assert (killed.code, killed.report.final) == (-signal.SIGKILL, False)
+    assert [(each.path, each.phase) for each in killed.report.tasks] == [("b/gen", "Succeeded")]
     ended = block(work, unit(*chain()), attempt=2)
     assert ended.report.outputs == {"result": {"json": 11}}
     assert calls(work) == ["gen", "total", "total"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
-from headwater.document.unit import TaskRecord
+from headwater.document.unit import TaskRecord, UnitReport
 from headwater.engine import ENDED, NodeState, Phase
 from headwater.engine.events import Event, ItemsSucceeded
 from headwater.engine.graph import Loop
 from headwater.runtime.inline import InlineExecutor
+from headwater.runtime.pod import report
 from headwater.runtime.pod.journal import Journal
 from headwater.runtime.pod.texts import clean, cut
 
@@ -26,6 +28,7 @@ class Ledger:
         self._records: dict[str, TaskRecord] = {}
         self._items: dict[str, list[tuple[int, int]]] = {}
         self._flushed = 0.0
+        self._tell_at = 0.0
 
     @property
     def records(self) -> tuple[TaskRecord, ...]:
@@ -34,12 +37,23 @@ class Ledger:
 
     def nodes_changed(self, states: Iterable[NodeState]) -> None:
         """Note those that have ended."""
+        before = len(self._records)
         for state in states:
             if state.phase in ENDED:
                 kept = self._journal.records.get(state.path) if state.attempt == 0 else None
                 self._records[state.path] = kept or self._record(state)
                 if kept is None and _may_be_kept(state):
                     self._journal.node_ended(state, self._records[state.path])
+        if len(self._records) != before:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Leave word of what has ended so far, in case that this process is killed."""
+        began = time.monotonic()
+        if began >= self._tell_at:
+            report.write(UnitReport(tasks=self.records))
+            ended = time.monotonic()
+            self._tell_at = ended + 20 * (ended - began)  # at most a twentieth of the time goes into it
 
     def happened(self, event: Event) -> None:
         """Keep the outputs of items, every now and then."""
