@@ -135,8 +135,9 @@ def test_a_cancelled_run_ends_its_pods_and_runs_its_last_block(run: Run) -> None
     run.until_no_pod_runs()
 
 
-@workflow(LONG % "sleep 15 & wait")
+@workflow(f"suspend: true\n{LONG % 'sleep 15 & wait'}")
 def test_a_stopped_run_lets_end_what_runs_and_starts_nothing_more(run: Run) -> None:
+    run.change(suspend=False)
     run.until_node("long", "Running")
     run.change(terminate="Stop")
     run.ended("Cancelled")
@@ -146,6 +147,7 @@ def test_a_stopped_run_lets_end_what_runs_and_starts_nothing_more(run: Run) -> N
 
 
 @workflow("""
+suspend: true
 nodes:
 - name: first
   container: !sh sleep 8
@@ -154,6 +156,9 @@ nodes:
   dependsOn: [first]
 """)
 def test_a_suspended_run_starts_nothing_new_until_it_goes_on(run: Run) -> None:
+    run.until(lambda status: status.get("phase") == "Suspended")
+    assert run.pods() == []
+    run.change(suspend=False)
     run.until_node("first", "Running")
     run.change(suspend=True)
     run.until(lambda status: status["phase"] == "Suspended")
