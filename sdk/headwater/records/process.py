@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,14 @@ def host_name() -> str:
     import platform  # slow to import, and needed on Windows only
 
     return platform.node()
+
+
+def login_name() -> str:
+    """Who has started this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a uid without a name, as in many containers
+        return str(os.getuid()) if hasattr(os, "getuid") else ""
 
 
 def process_mark(pid: int) -> str | None:

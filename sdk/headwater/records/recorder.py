@@ -7,7 +7,6 @@ up: a database that is locked is tried again, one that cannot be used is given u
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
 import threading
@@ -21,7 +20,7 @@ from headwater.engine.intervals import Range
 from headwater.errors import RecordsError
 from headwater.records.batch import Batch, encode_json
 from headwater.records.connection import Connection, DatabaseBusyError, connect, shown
-from headwater.records.process import host_name, process_mark
+from headwater.records.process import host_name, login_name, process_mark
 from headwater.records.run_info import RunInfo
 from headwater.records.schema import ensure_schema
 
@@ -299,11 +298,4 @@ def _ignore(_report: tuple[Any, ...]) -> None:
 
 def _here() -> dict[str, Any]:
     pid = os.getpid()
-    return {"host": host_name(), "pid": pid, "process": process_mark(pid) or "", "login": _login()}
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a uid without a name, as in many containers
-        return str(os.getuid()) if hasattr(os, "getuid") else ""
+    return {"host": host_name(), "pid": pid, "process": process_mark(pid) or "", "login": login_name()}

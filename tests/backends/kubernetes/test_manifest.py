@@ -113,3 +113,9 @@ def test_the_arguments_of_a_command_reach_the_context_of_its_pods() -> None:
         assert context.args == argparse.Namespace(size=3, password="***")
     finally:
         del context.args
+
+
+@pytest.mark.parametrize("image", ["my image", "Upper/Case:1", "https://registry/tool"])
+def test_an_image_that_cannot_be_one_is_refused_before_anything_is_sent(image: str) -> None:
+    with pytest.raises(UsageError, match="is not the name of an image"):
+        prepare(workflow().compiled(), {"x": 1.5}, image=image)

@@ -23,11 +23,14 @@ from headwater.backends.kubernetes.manifest import (
 )
 from headwater.blocks.compile import Compiled
 from headwater.configuration import config
+from headwater.document.names import image_problem
 from headwater.errors import UsageError
+from headwater.records.process import login_name
 from headwater.runtime.code import unpickled
 from headwater.runtime.pod.surroundings import CONTEXT
 
 SUBMISSION = "headwater.dev/submission"
+USER = "headwater.dev/user"
 ARGUMENTS = "headwater.dev/command-arguments"
 """The annotation in which a pipeline keeps its command's arguments, passwords and the like masked."""
 
@@ -71,7 +74,11 @@ def prepare_spec(
     store: str | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> Submission:
-    """The same for the spec of a document. One that says itself where its code is brings none along."""
+    """The same for the spec of a document. One that says itself where its code is brings none along.
+
+    Raises:
+        UsageError: the image's name cannot be one.
+    """
     spec = exact(with_arguments(_with_context(spec, annotations or {}), inputs))
     code = dict(spec.get("code") or {})
     bundle = None
@@ -80,6 +87,8 @@ def prepare_spec(
     if bundle is not None:
         spec["code"] = {**code, **code_section(bundle, store)}
     chosen = image or (None if code.get("image") else config.get("image"))
+    if chosen and (problem := image_problem(chosen)):
+        raise UsageError(problem, fix="Correct --image, or `image:` in the config.")
     return Submission(workflow, spec, bundle, str(chosen) if chosen else None, dict(annotations or {}))
 
 
@@ -116,7 +125,7 @@ def _created(cluster: Cluster, submission: Submission, name: str | None, token: 
             fix=f"Lower-case letters, digits and '-', at most 52: --name {object_name(name)}.",
         )
     chosen = name or run_name(submission.workflow)
-    annotations = {**submission.annotations, SUBMISSION: token}
+    annotations = {USER: login_name(), **submission.annotations, SUBMISSION: token}
     for attempt in range(ATTEMPTS):
         body = manifest(
             chosen,
