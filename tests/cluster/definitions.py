@@ -19,7 +19,9 @@ def install(api: Api) -> None:
 
 def is_served(definition: Json, generation: int) -> bool:
     """Whether the server takes this definition, as it was at this generation or later, for its own."""
-    conditions = {each["type"]: each["status"] for each in definition.get("status", {}).get("conditions", [])}
+    conditions = {
+        each["type"]: each["status"] for each in definition.get("status", {}).get("conditions") or ()
+    }
     named = (
         conditions.get("Established") == "True" and conditions.get("NonStructuralSchema", "False") == "False"
     )
