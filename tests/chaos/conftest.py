@@ -12,8 +12,7 @@ import pytest
 
 from tests.chaos.harness import Lab, a_lab
 from tests.chaos.launcher import Launcher, can_skew_clocks, launcher
-from tests.cluster import definitions
-from tests.cluster.fixtures import Cluster, _held
+from tests.cluster.fixtures import Cluster
 
 LONG = os.environ.get("HEADWATER_CHAOS") == "long"
 """HEADWATER_CHAOS=long: hundreds of seeded runs and kills instead of a few."""
@@ -49,13 +48,6 @@ def _skewed(clock: str) -> Iterator[Launcher]:
         pytest.skip("needs libfaketime (Debian: apt install faketime)")
     with launcher(clock) as found:
         yield found
-
-
-@pytest.fixture(scope="session")
-def defined(cluster: Cluster) -> None:
-    """The cluster knows Headwater's resources: runs are submitted before an operator has got anywhere."""
-    with _held(exclusive=False):
-        definitions.install(cluster.api)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Headwater's resources on the cluster, for tests that need them before any operator runs."""
+"""Headwater's resources on the cluster: tests run in any order, and some need them before there is an operator."""
 
 from __future__ import annotations
 

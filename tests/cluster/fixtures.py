@@ -69,15 +69,13 @@ class Cluster:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the cluster, or kind, before the first test: building it takes longer than a test may.
+    """Make the cluster ready before the first test: building it takes longer than a test may.
 
     Never later: an unhealthy cluster would be one that another worker's test has just broken, and will mend.
     """
     wanted = any("cluster" in getattr(item, "fixturenames", ()) for item in session.items)
-    if wanted and not session.config.option.collectonly:
-        kind = choose()
-        if kind is Kind.KIND or (kind is Kind.OWN and not obstacle()):
-            ensure_up(kind)
+    if wanted and not session.config.option.collectonly and not (choose() is Kind.OWN and obstacle()):
+        make_ready(choose())
 
 
 @pytest.fixture(scope="session")
@@ -97,15 +95,24 @@ def cluster() -> Cluster:
     return Cluster(kind, KUBECONFIG, Api(KUBECONFIG))
 
 
-def ensure_up(kind: Kind) -> None:
-    """Have the cluster run and its images current; cheap when it does."""
-    from tests.cluster import cluster, images
+def make_ready(kind: Kind) -> None:
+    """Have the cluster run with current images and Headwater's resources; cheap when it does."""
+    from tests.cluster import definitions
+    from tests.cluster.api import Api
 
     with _held(exclusive=False):  # what a test of another session has just broken is that session's to mend
-        if kind is Kind.OWN and cluster.healthy() and images.current():
-            return
-        up = [sys.executable, "-m", "tests.cluster", "up"]
-        done = subprocess.run(up, cwd=CHECKOUT, capture_output=True, text=True)
+        if kind is not Kind.GIVEN:
+            _up(kind)
+        definitions.install(Api(KUBECONFIG if kind is not Kind.GIVEN else Path(os.environ["KUBECONFIG"])))
+
+
+def _up(kind: Kind) -> None:
+    from tests.cluster import cluster, images
+
+    if kind is Kind.OWN and cluster.healthy() and images.current():
+        return
+    up = [sys.executable, "-m", "tests.cluster", "up"]
+    done = subprocess.run(up, cwd=CHECKOUT, capture_output=True, text=True)
     if done.returncode:
         pytest.exit(f"the test cluster does not start:\n{done.stderr}", returncode=3)
 

@@ -25,7 +25,6 @@ import pytest
 import yaml
 from headwater.backends.kubernetes.bundle import Bundle, pack
 
-from tests.cluster import definitions
 from tests.cluster.api import Api, Json
 from tests.cluster.fixtures import SMALL_IMAGE, Cluster, _held
 from tests.operator.process import new_namespace, running_operator
@@ -259,7 +258,6 @@ class Workflows:
         self._stack = ExitStack()
         self._stack.enter_context(_held(exclusive=False))
         self.cluster = cluster
-        definitions.install(cluster.api)
         self.namespace = self._stack.enter_context(new_namespace(cluster))
         self.bundle = pack({path.name: path.read_bytes() for path in CODE})
         self._create_what_pods_read()

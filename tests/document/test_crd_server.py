@@ -10,7 +10,6 @@ import pytest
 from headwater.document import problems_of
 from headwater.document.crd import custom_resource_definitions
 
-from tests.cluster import definitions
 from tests.cluster.api import ApiError
 from tests.cluster.fixtures import Cluster
 from tests.document.broken import BROKEN, BROKEN_RESOURCES, GEN, GOOD, SPEC, changed, cron, huge, resource
@@ -23,8 +22,7 @@ PLURALS = {
 
 @pytest.fixture(scope="module")
 def server(cluster: Cluster) -> Cluster:
-    """The cluster, with the definitions of this checkout."""
-    definitions.install(cluster.api)
+    """The cluster; it has the definitions of this checkout."""
     return cluster
 
 
