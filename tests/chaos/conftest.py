@@ -51,7 +51,7 @@ def _skewed(clock: str) -> Iterator[Launcher]:
 
 
 @pytest.fixture
-def new_lab(own_cluster: Cluster, _turn: None, defined: None, operators: Launcher, tmp_path: Path) -> NewLab:
+def new_lab(own_cluster: Cluster, _turn: None, operators: Launcher, tmp_path: Path) -> NewLab:
     """Makes labs: `async with new_lab() as lab`."""
 
     def make(**options: Any) -> AbstractAsyncContextManager[Lab]:

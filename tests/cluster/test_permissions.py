@@ -172,11 +172,17 @@ async def _everything(here: Bystander, cluster: Cluster, namespace: str) -> None
         workflow("stuck", {"name": "nobody", "map": nobody}, serviceAccountName="not-there-yet")
     )
 
-    await here.until("held", lambda each: each["nodes"].get("slow", {}).get("items", {}).get("succeeded"))
+    await here.until(
+        "held", lambda each: each.get("nodes", {}).get("slow", {}).get("items", {}).get("succeeded")
+    )
     await here.change("held", suspend=True)
-    await here.until("faster", lambda each: "running" in each["nodes"].get("slow", {}).get("items", {}))
+    await here.until(
+        "faster", lambda each: "running" in each.get("nodes", {}).get("slow", {}).get("items", {})
+    )
     await here.change("faster", parallelism=3)
-    await here.until("ended", lambda each: "running" in each["nodes"].get("long", {}).get("items", {}))
+    await here.until(
+        "ended", lambda each: "running" in each.get("nodes", {}).get("long", {}).get("items", {})
+    )
     await here.change("ended", terminate="Cancel")
 
     assert await here.ends("first") == "Succeeded failed items: 1"

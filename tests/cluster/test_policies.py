@@ -115,7 +115,7 @@ nodes:
   task: tasks:count_and_wait
   inputs: {name: {value: slow}}
   outputs: {attempts: {type: int}}
-  timeout: 6s
+  timeout: 20s
   retry: {limit: 1, classes: [Timeout]}
 """)
 def test_a_task_that_took_too_long_is_tried_again(run: Run) -> None:

@@ -100,7 +100,9 @@ def test_the_submitting_process_is_killed_again_and_again(slurm: Slot, tmp_path:
         process.communicate()
         process = run.flowctl("resume", run.latest(), "-b", "slurm")
     code, said = run.end(process)
-    assert code == 0, said
+    assert code == 0 or "succeeded: there is nothing to resume" in said, (
+        said
+    )  # it was killed after its last word
     assert run.runs() == ONCE
 
 
