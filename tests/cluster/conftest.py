@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from tests.cluster.workflows import run, workflows  # noqa: F401
-
-# Not yet run to its end in the time that there was: HEADWATER_NODE_TESTS=1 runs it. Once it has passed, this goes.
-if not os.environ.get("HEADWATER_NODE_TESTS"):
-    collect_ignore = ["test_diagnosis.py"]
+from tests.cluster.workflows import OPEN, run, workflows  # noqa: F401
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,3 +21,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     before = [item for item in items[:first] if item not in marked]
     after = [item for item in items[first:] if item not in marked]
     items[:] = before + marked + after
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After the last of them nothing is left of their Workflows, so that others may have the cluster alone."""
+    follows = nextitem is not None and nextitem.get_closest_marker("workflow")
+    if not follows and (opened := item.session.stash.get(OPEN, None)):
+        del item.session.stash[OPEN]
+        opened.close()

@@ -16,7 +16,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -254,19 +254,19 @@ class Workflows:
 
     def __init__(self, cluster: Cluster, folder: Path, items: Iterable[pytest.Item]) -> None:
         marks = {item.nodeid: mark for item in items if (mark := item.get_closest_marker("workflow"))}
-        self._left = set(marks)
-        self._stack = ExitStack()
-        self._stack.enter_context(_held(exclusive=False))
         self.cluster = cluster
-        self.namespace = self._stack.enter_context(new_namespace(cluster))
-        self.bundle = pack({path.name: path.read_bytes() for path in CODE})
-        self._create_what_pods_read()
-        self.log = folder / "operator.log"
-        self._stack.enter_context(running_operator(cluster, self.namespace, self.log))
-        self.runs = {
-            nodeid: self._submit(number, nodeid, *mark.args)
-            for number, (nodeid, mark) in enumerate(marks.items())
-        }
+        with ExitStack() as stack:
+            stack.enter_context(_held(exclusive=False))
+            self.namespace = stack.enter_context(new_namespace(cluster))
+            self.bundle = pack({path.name: path.read_bytes() for path in CODE})
+            self._create_what_pods_read()
+            self.log = folder / "operator.log"
+            stack.enter_context(running_operator(cluster, self.namespace, self.log))
+            self.runs = {
+                nodeid: self._submit(number, nodeid, *mark.args)
+                for number, (nodeid, mark) in enumerate(marks.items())
+            }
+            self._stack = stack.pop_all()
 
     def _create_what_pods_read(self) -> None:
         core = f"/api/v1/namespaces/{self.namespace}"
@@ -298,12 +298,6 @@ class Workflows:
         spec = with_code(spec_of(text), self.bundle)
         return submit(self.cluster, self.namespace, f"{name}-{number}", spec, metadata)
 
-    def looked_at(self, nodeid: str) -> None:
-        """A test is done with its Workflow; after the last one nothing is left of them."""
-        self._left.discard(nodeid)
-        if not self._left:
-            self.close()
-
     def close(self) -> None:
         """End the operator and delete the namespace."""
         self._stack.close()
@@ -329,18 +323,22 @@ TEMPLATES: dict[str, str] = {
 """WorkflowTemplates of the namespace, by name."""
 
 
-@pytest.fixture(scope="session")
-def workflows(
-    cluster: Cluster, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Workflows]:
-    """All Workflows of this session's tests, submitted."""
-    found = Workflows(cluster, tmp_path_factory.mktemp("workflows"), request.session.items)
-    yield found
-    found.close()
+OPEN = pytest.StashKey[Workflows]()
+"""What the session has submitted for its tests; `conftest` closes it after the last of them."""
 
 
 @pytest.fixture
-def run(workflows: Workflows, request: pytest.FixtureRequest) -> Iterator[Run]:
+def workflows(
+    cluster: Cluster, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Workflows:
+    """All Workflows of this session's tests, submitted."""
+    stash = request.session.stash
+    if OPEN not in stash:
+        stash[OPEN] = Workflows(cluster, tmp_path_factory.mktemp("workflows"), request.session.items)
+    return stash[OPEN]
+
+
+@pytest.fixture
+def run(workflows: Workflows, request: pytest.FixtureRequest) -> Run:
     """The Workflow that the test is marked with."""
-    yield workflows.runs[request.node.nodeid]
-    workflows.looked_at(request.node.nodeid)
+    return workflows.runs[request.node.nodeid]
