@@ -26,6 +26,16 @@ def headwater_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     return home
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of a group must stay together: those that share pods would otherwise run on every worker."""
+    if not hasattr(config, "workerinput") or not config.getvalue("loadgroup"):
+        return
+    grouped = [item for item in items if item.get_closest_marker("xdist_group")]
+    if grouped and not any("@" in item.nodeid.rpartition("]")[2] for item in grouped):
+        pytest.exit("pytest-xdist does not keep groups of tests together with this pytest", returncode=3)
+
+
 def pytest_sessionfinish() -> None:
     """End what tests have started and share: the Slurm cluster, when nobody else uses it."""
     use = sys.modules.get("tests.slurm.use")

@@ -396,14 +396,19 @@ BROKEN_RESOURCES: list[tuple[dict[str, Any], str, str]] = [
         "spec.workflow.spec.defaults.podTemplate.spec.hostPID",
         "processes",
     ),
-    (resource("SlurmCluster", transport="telnet"), "spec.transport", "'rest'"),
-    (resource("SlurmCluster", transport="ssh"), "spec", "needs an `endpoint`"),
+    (resource("SlurmCluster", transport="telnet", workdir="/w"), "spec.transport", "'rest'"),
+    (resource("SlurmCluster", transport="ssh", workdir="/w"), "spec", "needs an `endpoint`"),
     (
-        resource("SlurmCluster", transport="local", secretRef={"name": "A B"}),
+        resource("SlurmCluster", transport="local", workdir="/w", secretRef={"name": "A B"}),
         "spec.secretRef.name",
         "not the name of a resource",
     ),
-    (resource("SlurmCluster", transport="local", maxArraySize=0), "spec.maxArraySize", "at least 1"),
+    (
+        resource("SlurmCluster", transport="local", workdir="/w", pollSeconds=0),
+        "spec.pollSeconds",
+        "at least 1",
+    ),
+    (resource("SlurmCluster", transport="local"), "spec.workdir", "missing"),
     (resource("Workflow", template={"name": "t"}, blocks=SPEC["blocks"]), "spec", "one of the two"),
 ]
 

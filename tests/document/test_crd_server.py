@@ -147,7 +147,9 @@ VALID = {
     "tolerates a share": changed("spec.blocks[0].nodes[1].map.tolerate", "10%"),
     "WorkflowTemplate": resource("WorkflowTemplate", **SPEC, project="tuto", version=3, description="x"),
     "CronWorkflow": cron(timeZone="UTC", backfill={"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}),
-    "SlurmCluster": resource("SlurmCluster", transport="ssh", endpoint="login:22", secretRef={"name": "key"}),
+    "SlurmCluster": resource(
+        "SlurmCluster", transport="ssh", endpoint="ana@login:22", workdir="/w", secretRef={"name": "key"}
+    ),
 }  # fmt: skip
 
 

@@ -50,7 +50,9 @@ def test_a_broken_resource_of_any_kind_is_refused(document: dict[str, Any], path
     [
         resource("WorkflowTemplate", **GOOD["spec"] | {"arguments": ...}),
         cron(timeZone="Europe/Berlin", concurrencyPolicy="Forbid", suspend=True, schedules=["@daily"]),
-        resource("SlurmCluster", transport="rest", endpoint="http://slurm:6820", secretRef={"name": "jwt"}),
+        resource(
+            "SlurmCluster", transport="rest", endpoint="http://slurm", workdir="/w", secretRef={"name": "jwt"}
+        ),
     ],
     ids=lambda each: each["kind"],
 )

@@ -47,11 +47,13 @@ class Nodes:
         self.ends: list[str] = []
         self.frozen = False
         self.stuck = ""
+        self.queued = ""
 
     def step(self) -> bool:
         """One thing happens somewhere; whether anything could.
 
-        `frozen`: nothing does; pods of the nodes in `stuck` never end.
+        `frozen`: nothing does; pods of the nodes in `stuck` never end; the jobs of those in `queued`
+        never leave Slurm's queue.
         """
         if self.frozen:
             return False
@@ -80,7 +82,13 @@ class Nodes:
             self.starts[path + annotations.get("headwater.dev/stage", ""), attempt, index] += 1
             self._state(name, "Running", {"running": {"startedAt": self._time()}})
             return
-        if path in self.stuck.split():
+        if pod["metadata"]["labels"]["headwater.dev/kind"] == "bridge" and "conditions" not in pod["status"]:
+            if path in self.queued.split():
+                return
+            ready = [{"type": "Ready", "status": "True"}]  # the job has left Slurm's queue
+            self.api.change(PODS, name, status={"conditions": ready})
+            return
+        if path in self.stuck.split() and annotations.get("headwater.dev/stage") != "cancel":
             return
         end = self.script(path, attempt, index)
         self.ends.append(name)
@@ -115,7 +123,7 @@ class Nodes:
     def _sync_job(self, name: str) -> None:
         job = self.api.collection(JOBS)[name]
         spec, status = job["spec"], job["status"]
-        pods = self._pods_of(job)
+        pods = [pod for pod in self._pods_of(job) if not _ignored(job, pod)]
         done = IntervalSet.parse(status.get("completedIndexes", ""))
         failed = IntervalSet.parse(status.get("failedIndexes", ""))
         for pod in pods:
@@ -170,6 +178,15 @@ class Nodes:
 
 def _over(pod: Object) -> bool:
     return pod["status"].get("phase") in ("Succeeded", "Failed")
+
+
+def _ignored(job: Object, pod: Object) -> bool:
+    """Whether the Job puts another pod in the place of one that ended so."""
+    codes = [
+        rule.get("onExitCodes", {}).get("values", []) for rule in job["spec"]["podFailurePolicy"]["rules"]
+    ]
+    ended = [each["state"].get("terminated", {}) for each in pod["status"].get("containerStatuses") or ()]
+    return any(each.get("exitCode") in values for each in ended for values in codes)
 
 
 def result(**outputs: Any) -> End:

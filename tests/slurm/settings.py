@@ -76,7 +76,7 @@ metadata: {{name: local}}
 spec:
   transport: rest
   endpoint: http://{address}:{port}
-  secretRef: slurm-local
+  secretRef: {{name: slurm-local}}
   workdir: {work}
   python: {python}
   defaults: {{partition: debug}}

@@ -60,6 +60,6 @@ def test_it_says_how_shells_and_kubernetes_find_it(slurm: Slot) -> None:
     secret, resource = yaml.safe_load_all(RESOURCE.read_text())
     assert resource["kind"] == "SlurmCluster"
     assert resource["metadata"]["name"] == "local"
-    assert resource["spec"]["secretRef"] == secret["metadata"]["name"]
+    assert resource["spec"]["secretRef"] == {"name": secret["metadata"]["name"]}
     assert resource["spec"]["endpoint"] == f"http://{host_address()}:{slurm.rest}"
     assert ENV.stat().st_mode & 0o077 == RESOURCE.stat().st_mode & 0o077 == 0

@@ -25,6 +25,7 @@ _AROUND = frozenset({"dependsOn", "branch", "inputs"})
 """What ties a node to its neighbours: the engine outside has settled it."""
 
 _UNION = ("labels", "annotations")
+_UNITED_WITH_DEFAULTS = (*_UNION, "slurm")
 
 
 def block_of(context: RunContext, name: str) -> Spec:
@@ -207,7 +208,7 @@ def _only(written: Spec) -> dict[str, Any]:
 
 def _over(base: Spec, node: Spec) -> dict[str, Any]:
     merged = {**base, **node}
-    for key in _UNION:
+    for key in _UNITED_WITH_DEFAULTS:
         if key in base and key in node:
             merged[key] = {**base[key], **node[key]}
     return merged

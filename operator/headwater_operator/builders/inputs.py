@@ -86,12 +86,16 @@ class BuildSettings:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """The Workflow that the objects are for; `spec` in its document form."""
+    """The Workflow that the objects are for; `spec` in its document form.
+
+    `slurm` has the specs of the SlurmClusters that its nodes name, as they were when the run started.
+    """
 
     name: str
     namespace: str
     uid: str
     spec: Mapping[str, Any]
+    slurm: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
     nodes: Mapping[tuple[str, str], Mapping[str, Any]] = field(init=False, compare=False, repr=False)
     """The nodes as they are written, by block and name: every pod that is built, and every result, asks for one."""
 
@@ -134,7 +138,8 @@ class MapStep:
 
     `items` are the indices of the wave ("0-41,43"), `per_pod` of them to a pod, `total` all items of the map;
     `parallelism` is how many items may run at once; `chunk` counts the Jobs of a wave from 0. `max_failed` is
-    how many items of this Job may fail before it stops; None lets all of them run.
+    how many items of this Job may fail before it stops; None lets all of them run. On Slurm one pod has all the
+    items of a Job, and each task of its array `per_task` of them.
     """
 
     path: str
@@ -151,3 +156,4 @@ class MapStep:
     oom_retries: int = 0
     max_failed: int | None = None
     lineage: str = ""
+    per_task: int = 1

@@ -14,6 +14,7 @@ from dataclasses import replace
 from headwater.engine.intervals import IntervalSet
 from headwater.errors import DocumentError
 
+from headwater_operator.builders.bridge import bridge_contents, goes_to_slurm
 from headwater_operator.builders.container import container_contents
 from headwater_operator.builders.documents import body_of, node_of
 from headwater_operator.builders.inputs import BuildSettings, MapStep, RunContext
@@ -27,8 +28,8 @@ from headwater_operator.builders.items import (
     items_config_map,
     packed,
 )
-from headwater_operator.builders.names import ITEMS, PER_POD, job_name, metadata
-from headwater_operator.builders.pods import Object, pod_template, queue_label, step_annotations
+from headwater_operator.builders.names import ITEMS, PER_POD, ChildKind, job_name, metadata
+from headwater_operator.builders.pods import MAIN, Object, pod_template, queue_label, step_annotations
 from headwater_operator.builders.python import python_contents
 
 COMPLETIONS_LIMIT = 100_000
@@ -44,6 +45,12 @@ _IGNORE_DISRUPTIONS = {
     "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
 }
 
+_KILLED = {
+    "action": "Ignore", "onExitCodes": {"containerName": MAIN, "operator": "In", "values": [137, 143]},
+}  # fmt: skip
+_ANOTHER_BRIDGE = {"rules": [*_IGNORE_DISRUPTIONS["rules"], _KILLED]}
+"""A bridge that is killed, by whomever, is replaced: the job goes on, and the next bridge finds it."""
+
 
 def map_objects(context: RunContext, settings: BuildSettings, step: MapStep) -> tuple[Object, ...]:
     """The objects of one Job of a map, to be created in this order: its ConfigMaps, then the Job.
@@ -54,21 +61,25 @@ def map_objects(context: RunContext, settings: BuildSettings, step: MapStep) -> 
     completions = pods_of(step)
     name = job_name(context, step.path, step.attempt, step.chunk, step.lineage)
     configs: tuple[Object, ...] = ()
-    if not _is_container(context, step):
+    bridged = not _is_container(context, step) and goes_to_slurm(context, step)
+    if bridged:
+        contents = bridge_contents(context, settings, step)
+    elif not _is_container(context, step):
         contents = python_contents(context, settings, step)
     elif is_own_index(step):
         contents = container_contents(context, settings, step, index_volume())
     else:
         configs = (items_config_map(context, step, name),)
         contents = container_contents(context, settings, step, config_volume(configs[0]))
-    template = pod_template(context, settings, step, contents, "items")
-    head = metadata(context, name, "items", _job_annotations(step))
-    head["labels"] |= queue_label(context, step)
+    kind: ChildKind = "bridge" if bridged else "items"
+    template = pod_template(context, settings, step, contents, kind)
+    head = metadata(context, name, kind, _job_annotations(step))
+    head["labels"] |= {} if bridged else queue_label(context, step)
     job = {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": head,
-        "spec": {**_job_spec(step, completions), "template": template},
+        "spec": {**_job_spec(step, completions, bridged), "template": template},
     }
     return (*configs, *contents.configs, job)
 
@@ -86,7 +97,7 @@ def _job_annotations(step: MapStep) -> dict[str, str]:
     return {**step_annotations(step), ITEMS: step.items, PER_POD: str(step.per_pod)}
 
 
-def _job_spec(step: MapStep, completions: int) -> Object:
+def _job_spec(step: MapStep, completions: int, bridged: bool) -> Object:
     parallelism = step.parallelism or DEFAULT_PARALLELISM
     spec: Object = {
         "completionMode": "Indexed",
@@ -96,7 +107,7 @@ def _job_spec(step: MapStep, completions: int) -> Object:
     }
     if step.max_failed is not None:
         spec["maxFailedIndexes"] = min(step.max_failed, completions)
-    return {**spec, "podFailurePolicy": _IGNORE_DISRUPTIONS}
+    return {**spec, "podFailurePolicy": _ANOTHER_BRIDGE if bridged else _IGNORE_DISRUPTIONS}
 
 
 def _is_container(context: RunContext, step: MapStep) -> bool:

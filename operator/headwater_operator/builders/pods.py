@@ -46,9 +46,11 @@ def pod_template(
         DocumentError: the pod template has a wrong shape, or asks for what the operator does not allow.
     """
     policy = pod_policy(context, step)
+    if kind == "bridge":
+        return _bridge_template(context, settings, step, contents, policy)
     template: Object = {
         "metadata": {"labels": policy.get("labels") or {}, "annotations": policy.get("annotations") or {}},
-        "spec": _spec(context, settings, policy, contents),
+        "spec": _spec(settings, policy, contents, context.spec.get("serviceAccountName")),
     }
     for patch in pod_templates(context, step):
         template = strategic_merge(template, patch)
@@ -75,10 +77,23 @@ def pod_template(
     }
 
 
-def _spec(
-    context: RunContext, settings: BuildSettings, policy: Mapping[str, Any], contents: Contents
+def _bridge_template(
+    context: RunContext, settings: BuildSettings, step: Step, contents: Contents, policy: Mapping[str, Any]
 ) -> Object:
-    account = context.spec.get("serviceAccountName")
+    """The pod that speaks to Slurm: what shapes the node's own (its template, where it may run) is not its own."""
+    kept = {key: policy[key] for key in ("priorityClassName", "imagePullSecrets") if key in policy}
+    return {
+        "metadata": {
+            "labels": {**(policy.get("labels") or {}), **child_labels(context, "bridge")},
+            "annotations": {**(policy.get("annotations") or {}), **step_annotations(step)},
+        },
+        "spec": _spec(settings, kept, contents, None),
+    }
+
+
+def _spec(
+    settings: BuildSettings, policy: Mapping[str, Any], contents: Contents, account: str | None
+) -> Object:
     spec: Object = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": settings.grace_seconds,

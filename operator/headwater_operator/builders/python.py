@@ -29,9 +29,8 @@ def python_contents(context: RunContext, settings: BuildSettings, step: Step) ->
     """The container and volumes of a pod that runs Python."""
     image = image_of(context, settings, step)
     unit = unit_of(context, settings, step)
-    text, fits = unit_text(unit)
-    configs: tuple[Object, ...] = () if fits else (unit_config_map(context, unit, text),)
-    volumes = _volumes(context, settings, step, configs)
+    text, configs = unit_variable(context, unit)
+    volumes = mounted_volumes(context, settings, step, configs)
     container: Object = {"name": MAIN, "image": image}
     runtime_image = image == settings.image
     if settings.pull_policy and runtime_image:
@@ -39,7 +38,7 @@ def python_contents(context: RunContext, settings: BuildSettings, step: Step) ->
     container |= {
         "command": list(COMMAND),
         "env": [
-            {"name": ENVIRONMENT, "value": escaped(text) if fits else f"@{UNIT_PATH}/{UNIT_KEY}"},
+            {"name": ENVIRONMENT, "value": text},
             {"name": "HOME", "value": "/tmp"},
         ],
     }
@@ -55,6 +54,14 @@ def python_contents(context: RunContext, settings: BuildSettings, step: Step) ->
     }
     security = pod_security(runtime_image=runtime_image, store=bool(settings.store.claim))
     return Contents(container, tuple(volume for volume, _ in volumes), security, configs)
+
+
+def unit_variable(context: RunContext, unit: UnitSpec) -> tuple[str, tuple[Object, ...]]:
+    """The value of `HEADWATER_UNIT`, and the ConfigMap that holds the unit where it is large."""
+    text, fits = unit_text(unit)
+    if fits:
+        return escaped(text), ()
+    return f"@{UNIT_PATH}/{UNIT_KEY}", (unit_config_map(context, unit, text),)
 
 
 def unit_of(context: RunContext, settings: BuildSettings, step: Step) -> UnitSpec:
@@ -93,7 +100,7 @@ def _resources(context: RunContext, step: Step) -> dict[str, Any]:
     return dict(pod_policy(context, step).get("resources") or {})
 
 
-def _volumes(
+def mounted_volumes(
     context: RunContext, settings: BuildSettings, step: Step, configs: tuple[Object, ...]
 ) -> list[tuple[Object, Object]]:
     """Volumes with their mounts."""

@@ -11,7 +11,7 @@ from headwater.document.linting import problems_of
 from headwater.document.names import resource_problem
 from headwater.errors import DocumentError, UsageError
 
-from headwater_operator.builders import BuildSettings
+from headwater_operator.builders import BuildSettings, named_clusters
 from headwater_operator.kube.api import ApiError
 from headwater_operator.run.cluster import GROUP, Cluster
 from headwater_operator.run.load import known_of, new_run, restored_run
@@ -40,7 +40,8 @@ async def accept(cluster: Cluster, view: WorkflowView, settings: BuildSettings) 
         problems = _problems(view, spec, settings)
         if problems:
             return problems
-        return Acceptance(new_run(view, spec, known=await _known(cluster, view)))
+        slurm = {name: await _slurm_cluster(cluster, view.namespace, name) for name in named_clusters(spec)}
+        return Acceptance(new_run(view, spec, known=await _known(cluster, view), slurm=slurm))
     except (DocumentError, UsageError) as error:
         return str(error)
 
@@ -88,6 +89,24 @@ async def _template(cluster: Cluster, namespace: str, name: str, version: int | 
             "Leave the version out, or register that one."
         )
     return found
+
+
+async def _slurm_cluster(cluster: Cluster, namespace: str, name: str) -> Mapping[str, Any]:
+    """The spec of a SlurmCluster, which holds for the whole run.
+
+    Raises:
+        DocumentError: there is none of that name.
+    """
+    try:
+        found = await cluster.api.get(f"{GROUP}/namespaces/{namespace}/slurmclusters/{name}")
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        raise DocumentError(
+            f"slurm: there is no SlurmCluster {name!r} in namespace {namespace!r}",
+            fix="Create it and submit again, or name one of `kubectl get slurmclusters`.",
+        ) from error
+    return dict(found["spec"])
 
 
 async def _known(cluster: Cluster, view: WorkflowView) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from headwater_operator.builders import CANCEL
 from headwater_operator.kube.api import Api, ApiError
 from headwater_operator.kube.informer import Informer, Key
 from headwater_operator.run.views import (
@@ -142,13 +143,16 @@ class Cluster:
         return len(ended) >= job.completions
 
     def live_objects(self, namespace: str, uid: str) -> Iterator[tuple[str, str]]:
-        """Kinds and names of a run's Jobs that go on, and of its pods that no Job of the cluster looks after."""
+        """Kinds and names of a run's Jobs that go on, and of its pods that no Job of the cluster looks after.
+
+        Not the pods that cancel Slurm jobs: what they do is to be done after the run.
+        """
         for (_, name), job in self.jobs.objects.items():
             if job.run_uid == uid and self.is_live("Job", namespace, name):
                 yield "Job", name
         for pod in self.pods_of_run(uid):
             on_its_own = not pod.job or self.job(namespace, pod.job) is None
-            if on_its_own and self.is_live("Pod", namespace, pod.name):
+            if on_its_own and pod.stage != CANCEL and self.is_live("Pod", namespace, pod.name):
                 yield "Pod", pod.name
 
     def forget_run(self, uid: str) -> None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from headwater.engine.events import Stopped
 
+from headwater_operator.builders import BuildSettings
 from headwater_operator.diagnosis import seconds
 from headwater_operator.kube.api import ApiError
 from headwater_operator.kube.informer import Key
 from headwater_operator.kube.queue import WorkQueue
+from headwater_operator.run.cancelling import all_cancelled, cancel_jobs, let_go
 from headwater_operator.run.cluster import Cluster, workflow_path
 from headwater_operator.run.load import restored_run
 from headwater_operator.run.memory import Run
@@ -25,19 +27,28 @@ if TYPE_CHECKING:
 logger = logging.getLogger("headwater.operator.run")
 
 FINALIZER = "headwater.dev/mirror"
+SLURM_FINALIZER = "headwater.dev/slurm"
 RECORD_POLL = 1.0
+CANCEL_POLL = 1.0
+_OURS = frozenset({FINALIZER, SLURM_FINALIZER})
 
 
 class Ending:
     """The first and the last word on a run."""
 
     def __init__(
-        self, cluster: Cluster, queue: WorkQueue[Key], recorder: Recorder | None, clock: Callable[[], float]
+        self,
+        cluster: Cluster,
+        queue: WorkQueue[Key],
+        recorder: Recorder | None,
+        clock: Callable[[], float],
+        settings: BuildSettings,
     ) -> None:
         self.cluster = cluster
         self.queue = queue
         self.recorder = recorder
         self.clock = clock
+        self.settings = settings
 
     # ------------------------------------------------------------ before
 
@@ -102,18 +113,27 @@ class Ending:
                 if not other.ended and _lock_of(other) == lock:
                     self.queue.add(key)
 
-    async def hold(self, view: WorkflowView) -> None:
-        """Keep the Workflow from going before its last state is stored."""
-        if self.recorder is not None and FINALIZER not in view.finalizers:
+    async def hold(self, view: WorkflowView, run: Run) -> None:
+        """Keep the Workflow from going before its last state is stored, and its Slurm jobs are cancelled."""
+        wanted = [FINALIZER] if self.recorder is not None else []
+        wanted += [SLURM_FINALIZER] if run.context.slurm else []
+        missing = [name for name in wanted if name not in view.finalizers]
+        if missing:
             await self._try(
-                self.cluster.patch_metadata(view, {"finalizers": [*view.finalizers, FINALIZER]}), view
+                self.cluster.patch_metadata(view, {"finalizers": [*view.finalizers, *missing]}), view
             )
+
+    async def cancel_jobs(self, run: Run) -> None:
+        """Cancel the Slurm jobs that the run does not wait for any more."""
+        await cancel_jobs(self.cluster, self.settings, run)
 
     # ------------------------------------------------------------ after
 
     def nothing_left(self, view: WorkflowView) -> bool:
         """Whether nothing has to be done for a run that has just ended."""
         if self.recorder is not None or view.spec.get("ttlSecondsAfterFinished") is not None:
+            return False
+        if SLURM_FINALIZER in view.finalizers:
             return False
         return next(self.cluster.live_objects(view.namespace, view.uid), None) is None
 
@@ -123,11 +143,14 @@ class Ending:
             await self.cluster.delete(kind, view.namespace, name)
         if view.ended:
             self.wake_waiting(view)
+        if SLURM_FINALIZER in view.finalizers and not await self._jobs_cancelled(view, run):
+            self.queue.add_after((view.namespace, view.name), CANCEL_POLL)
+            return False
         if self.recorder is not None and not self._recorded(view, run, self.recorder):
             self.queue.add_after((view.namespace, view.name), RECORD_POLL)
             return False
-        if FINALIZER in view.finalizers:
-            kept = [name for name in view.finalizers if name != FINALIZER]
+        if not _OURS.isdisjoint(view.finalizers):
+            kept = [name for name in view.finalizers if name not in _OURS]
             await self._try(self.cluster.patch_metadata(view, {"finalizers": kept or None}), view)
             return False  # the change brings it here again
         if view.deleting:
@@ -151,6 +174,16 @@ class Ending:
             await self._try(self.cluster.patch_status(view, status), view)
         if left is not None:
             self.queue.add_after((view.namespace, view.name), min(left, 3600.0))
+
+    async def _jobs_cancelled(self, view: WorkflowView, run: Run | None) -> bool:
+        """Whether nothing of a run is left on Slurm; has it cancelled where there is."""
+        if not view.status.get("engine"):
+            return True
+        if run is None:
+            run = restored_run(view)
+        let_go(run)
+        await self.cancel_jobs(run)
+        return all_cancelled(self.cluster, run)
 
     def _recorded(self, view: WorkflowView, run: Run | None, recorder: Recorder) -> bool:
         """Whether the last state of a run is stored; offers it where nobody has yet."""

@@ -25,7 +25,7 @@ from headwater.engine.graph import Call, Container, ErrorClass, Graph, Map, Test
 from headwater.engine.intervals import IntervalSet
 from headwater.engine.state import NodeState
 
-from headwater_operator.builders import MapStep, UnitStep
+from headwater_operator.builders import MapStep, UnitStep, cluster_of
 from headwater_operator.run.graph import ENTRY_UNIT
 from headwater_operator.run.memory import Effects, Run, Wave
 from headwater_operator.run.values import (
@@ -210,7 +210,9 @@ def new_wave(run: Run, command: StartItems) -> tuple[MapStep, Wave]:
         lineage=lineage(run.engine.states[command.path]),
     )
     waves.append(wave)
-    return map_step(run, wave), wave
+    step = map_step(run, wave)
+    wave.bridged = cluster_of(run.context, step)
+    return map_step(run, wave) if wave.bridged else step, wave
 
 
 def map_step(run: Run, wave: Wave) -> MapStep:
@@ -230,13 +232,14 @@ def map_step(run: Run, wave: Wave) -> MapStep:
         {name: value for name, value in given.items() if name not in kind.over},
         {name: value for name, value in given.items() if name in kind.over},
         str(wave.items),
-        wave.per_pod,
+        wave.of_a_pod,
         min(limits) if limits else None,
         state.items.total,
         wave.chunk,
         wave.oom_retries,
-        _most_failures(run, state, kind) if wave.attempt == 1 and not wave.chunk else None,
+        None if wave.attempt > 1 or wave.chunk or wave.bridged else _most_failures(run, state, kind),
         wave.lineage,
+        wave.per_pod,
     )
 
 

@@ -9,7 +9,7 @@ from headwater.engine import Engine
 from headwater.engine.graph import Call, Container, Map, Task
 from headwater.engine.state import Known, NodeState, Phase
 
-from headwater_operator.builders import RunContext, job_name, pod_name
+from headwater_operator.builders import RunContext, cluster_of, job_name, pod_name
 from headwater_operator.run.feed import unit_step
 from headwater_operator.run.graph import cluster_graph, encoded_arguments
 from headwater_operator.run.memory import Expected, Run
@@ -18,8 +18,14 @@ from headwater_operator.run.values import encoded_inputs
 from headwater_operator.run.views import WorkflowView
 
 
-def new_run(view: WorkflowView, spec: Mapping[str, Any], *, known: Mapping[str, Any]) -> Run:
-    """A run that has not started."""
+def new_run(
+    view: WorkflowView,
+    spec: Mapping[str, Any],
+    *,
+    known: Mapping[str, Any],
+    slurm: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Run:
+    """A run that has not started; `slurm` are the SlurmClusters that its nodes name."""
     graph = cluster_graph(spec)
     engine = Engine(
         graph,
@@ -34,7 +40,7 @@ def new_run(view: WorkflowView, spec: Mapping[str, Any], *, known: Mapping[str, 
         (view.namespace, view.name),
         view.uid,
         spec,
-        RunContext(view.name, view.namespace, view.uid, spec),
+        RunContext(view.name, view.namespace, view.uid, spec, slurm or {}),
         engine,
         own_spec=spec is view.spec,
         known=dict(known),
@@ -53,7 +59,8 @@ def restored_run(view: WorkflowView) -> Run:
     graph = cluster_graph(spec)
     engine, beside = unpack(text, graph, known_states(beside.get("known", {})))
     key = (view.namespace, view.name)
-    run = Run(key, view.uid, spec, RunContext(view.name, view.namespace, view.uid, spec), engine)
+    context = RunContext(view.name, view.namespace, view.uid, spec, beside.get("slurm") or {})
+    run = Run(key, view.uid, spec, context, engine)
     run.own_spec = "spec" not in beside
     run.take_beside(beside)
     run.written = dict(view.status.get("nodes") or {})
@@ -122,6 +129,8 @@ def _expect_pods(run: Run) -> None:
             step = unit_step(run, state, state.attempt, encoded_inputs(state.inputs or {}))
             name = pod_name(run.context, step.path, step.attempt, "", step.lineage)
             run.expected[name] = Expected(state.path, state.attempt, "", step)
+            if cluster_of(run.context, step):
+                run.replaced[name] = 0  # it may have been there, whatever is there now
             if state.stage == "running":
                 run.started_pods.add(name)
     for step in run.asks.values():

@@ -12,7 +12,7 @@ from headwater.engine.events import Event
 from headwater.engine.intervals import IntervalSet, Range
 from headwater.engine.state import NodeState
 
-from headwater_operator.builders import MapStep, RunContext, UnitStep
+from headwater_operator.builders import MapStep, RunContext, UnitStep, cluster_of, slurm_job
 from headwater_operator.run.packing import pack
 
 Object = dict[str, Any]
@@ -20,7 +20,8 @@ Object = dict[str, Any]
 
 @dataclass(slots=True)
 class Wave:
-    """One Job of a map: these items, `per_pod` of them to each index.
+    """One Job of a map: these items, `per_pod` of them to each index; one
+    that is `bridged` to a SlurmCluster is one Slurm job, and one pod has all its items.
 
     `seen`: it has been there. `detached`: its pods may end, and it starts no further ones. `cancelled`: nothing of
     it counts any more.
@@ -36,6 +37,12 @@ class Wave:
     detached: bool = False
     cancelled: bool = False
     lineage: str = ""
+    bridged: str = ""
+
+    @property
+    def of_a_pod(self) -> int:
+        """How many items each pod of the Job has."""
+        return max(len(self.items), 1) if self.bridged else self.per_pod
 
     def share(self, index: int) -> list[Range]:
         """The items of one index of the Job.
@@ -43,10 +50,11 @@ class Wave:
         >>> Wave("p", 1, 0, IntervalSet.parse("0-2,7-9"), 2).share(1)
         [(2, 3), (7, 8)]
         """
-        return self.between(index * self.per_pod, (index + 1) * self.per_pod)
+        return self.shares(index, index + 1)
 
-    def between(self, first: int, last: int) -> list[Range]:
-        """The items at the positions from `first` up to, but without, `last`."""
+    def shares(self, first_index: int, last_index: int) -> list[Range]:
+        """The items of the indexes from the first up to, but without, the last."""
+        first, last = first_index * self.of_a_pod, last_index * self.of_a_pod
         found: list[Range] = []
         at = 0
         for start, stop in self.items.ranges():
@@ -62,7 +70,7 @@ class Wave:
         """As plain data."""
         return [
             self.path, self.attempt, self.chunk, str(self.items), self.per_pod, self.oom_retries, self.seen,
-            self.detached, self.cancelled, self.lineage,
+            self.detached, self.cancelled, self.lineage, self.bridged,
         ]  # fmt: skip
 
     @classmethod
@@ -107,6 +115,8 @@ class Run:
     waves: dict[str, list[Wave]] = field(default_factory=dict)
     ooms: dict[str, int] = field(default_factory=dict)
     own_spec: bool = True
+    cancels: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    """Slurm jobs that are to be cancelled, by name: the path of their node, their cluster, how many tasks they have."""
     asks: dict[str, UnitStep] = field(default_factory=dict)
 
     # What follows can be found again, or is of no use to another process.
@@ -117,6 +127,10 @@ class Run:
     started_pods: set[str] = field(default_factory=set)
     uncreated: dict[str, Creation] = field(default_factory=dict)
     created: set[str] = field(default_factory=set)
+    told_all: set[str] = field(default_factory=set)
+    """Bridges that have reported how their job ended: there is nothing left to cancel."""
+    replaced: dict[str, int] = field(default_factory=dict)
+    """How often each bridge was lost: the next one comes the later."""
     doomed: dict[str, str] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
     records: dict[str, Object] = field(default_factory=dict)
@@ -154,6 +168,10 @@ class Run:
     def drop_pod(self, name: str) -> None:
         """The engine does not wait for this pod any more; one that still runs is to be deleted."""
         expected = self.expected.pop(name)
+        step = expected.step
+        if cluster := cluster_of(self.context, step):
+            job = slurm_job(self.context, step.path, step.attempt, step.lineage)
+            self._cancel_job(name, job, (step.path, cluster, 1))
         self._doom(name, "Pod")
         self.started_pods.discard(name)
         if expected.stage:
@@ -161,9 +179,19 @@ class Run:
 
     def drop_job(self, name: str) -> None:
         """The engine does not wait for this Job any more; one that still runs is to be deleted."""
-        del self.jobs[name]
+        wave = self.jobs.pop(name)
+        if wave.bridged:
+            job = slurm_job(self.context, wave.path, wave.attempt, wave.lineage, wave.chunk)
+            tasks = -(-len(wave.items) // wave.per_pod)
+            self._cancel_job(name, job, (wave.path, wave.bridged, tasks))
         self._doom(name, "Job")
         self.unsettled.pop(name, None)
+
+    def _cancel_job(self, name: str, job: str, what: tuple[str, str, int]) -> None:
+        """Have the Slurm job of a bridge cancelled, unless it has ended or cannot have been submitted."""
+        never = name in self.uncreated and name not in self.created and name not in self.replaced
+        if name not in self.told_all and not never:
+            self.cancels[job] = what
 
     def _doom(self, name: str, kind: str) -> None:
         if self.uncreated.pop(name, None) is None or name in self.created:
@@ -182,6 +210,8 @@ class Run:
             "known": self.known,
             "spec": None if self.own_spec else self.spec,
             "asks": {path: asdict(step) for path, step in self.asks.items()},
+            "slurm": dict(self.context.slurm),
+            "cancels": {name: list(found) for name, found in self.cancels.items()},
         }
         return pack(self.engine, {name: value for name, value in beside.items() if value})
 
@@ -198,6 +228,7 @@ class Run:
         self.pickles = {path: _by_index(found) for path, found in beside.get("pickles", {}).items()}
         self.known = dict(beside.get("known", {}))
         self.asks = {path: UnitStep(**step) for path, step in beside.get("asks", {}).items()}
+        self.cancels = {name: (each[0], each[1], each[2]) for name, each in beside.get("cancels", {}).items()}
 
 
 @dataclass(slots=True)

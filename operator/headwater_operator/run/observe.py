@@ -23,11 +23,11 @@ from headwater.engine.events import (
     Succeeded,
     TaskSkipped,
 )
-from headwater.engine.graph import Container, ErrorClass, Map
+from headwater.engine.graph import DISRUPTIONS, Container, ErrorClass, Map
 from headwater.engine.intervals import IntervalSet, Range
 from headwater.engine.state import NodeState
 
-from headwater_operator.builders import MapStep, UnitStep
+from headwater_operator.builders import MapStep, UnitStep, cluster_of
 from headwater_operator.diagnosis import Outcome, container_outputs, failure_of, outcome, report_in
 from headwater_operator.run.feed import declared_outputs, is_oom, map_step, needs_results
 from headwater_operator.run.graph import ENTRY_UNIT
@@ -53,19 +53,37 @@ class Sight:
 def unit_events(run: Run, sight: Sight, name: str, expected: Expected) -> list[Event]:
     """What the pod of a unit says; a pod that is gone was deleted."""
     pod = sight.pod(name)
+    bridged = bool(cluster_of(run.context, expected.step))
     if pod is None:
         if name in run.uncreated:
             return []
         return _unit_failed(run, sight, expected, _gone(expected.path))
     found = outcome(pod.raw)
     if found is None:
-        return _started(run, sight, name, expected) if pod.phase == "Running" else []
+        runs = pod.phase == "Running" and (not bridged or pod.ready)
+        return _started(run, sight, name, expected) if runs else []
+    if bridged and _was_killed(found):
+        run.doomed[name] = (
+            "Pod"  # another takes its place: the job goes on, so this is no failure of the node
+        )
+        return []
     if found.started_at is not None and found.finished_at is not None:
         run.durations[expected.path] = max(found.finished_at - found.started_at, 0.0)
     events = _started(run, sight, name, expected)
     if expected.step.does == "container":
         return events + _container_events(run, sight, expected, found)
-    return events + _python_events(run, sight, expected, found)
+    return events + _python_events(run, sight, name, expected, found)
+
+
+_KILLED = frozenset({137, 143})
+
+
+def _was_killed(found: Outcome) -> bool:
+    """Whether a bridge ended for no reason of its own: by a signal, or with its machine."""
+    report = report_in(found.message)
+    if found.failure is None or (report is not None and report.final):
+        return False
+    return found.failure.error_class in DISRUPTIONS or found.exit_code in _KILLED
 
 
 def _started(run: Run, sight: Sight, name: str, expected: Expected) -> list[Event]:
@@ -103,10 +121,12 @@ def _container_events(run: Run, sight: Sight, expected: Expected, found: Outcome
     return [Succeeded(expected.path, expected.attempt, outputs, sight.now)]
 
 
-def _python_events(run: Run, sight: Sight, expected: Expected, found: Outcome) -> list[Event]:
+def _python_events(run: Run, sight: Sight, name: str, expected: Expected, found: Outcome) -> list[Event]:
     report = report_in(found.message)
     if report is not None:
         _remember_tasks(run, report.tasks)
+        if report.final:
+            run.told_all.add(name)
     if report is None or not report.final:
         failure = found.failure or Failure("NoReport", "its pod ended well but did not say what it came to")
         return _unit_failed(run, sight, expected, failure)
@@ -179,13 +199,14 @@ def items_pod_events(run: Run, sight: Sight, pod: PodView, wave: Wave) -> list[E
             return items_failed(
                 run, sight, wave, share, Failure("NoReport", "its pod did not say what it came to")
             )
-        if _replaced(pod, found.failure):
+        if _replaced(pod) or (wave.bridged and _was_killed(found)):
             return []
         return items_failed(run, sight, wave, share, found.failure)
+    run.told_all.add(pod.job)
     return _reported_items(run, sight, wave, share, report)
 
 
-def _replaced(pod: PodView, failure: Failure) -> bool:
+def _replaced(pod: PodView) -> bool:
     """Whether the Job puts another pod in the place of this one, without counting it."""
     conditions = pod.raw["status"]["conditions"]
     return any(each["type"] == "DisruptionTarget" and each["status"] == "True" for each in conditions)
@@ -325,7 +346,7 @@ def _only_the_job_knows(
     events: list[Event] = []
     gone = Failure("ResultLost", "its pod is gone, and its result with it", ErrorClass.INFRASTRUCTURE)
     for first, last in done:
-        share = wave.between(first * wave.per_pod, last * wave.per_pod)
+        share = wave.shares(first, last)
         if needs_results(run.engine.graph, state, has_store=sight.has_store) and declared_outputs(
             run, wave.path
         ):
@@ -333,7 +354,7 @@ def _only_the_job_knows(
         else:
             events.append(ItemsSucceeded(wave.path, tuple(share), sight.now))
     for first, last in failed:
-        share = wave.between(first * wave.per_pod, last * wave.per_pod)
+        share = wave.shares(first, last)
         events += items_failed(run, sight, wave, share, gone)
     return events
 
@@ -361,7 +382,7 @@ def _left_over(
     counted = IntervalSet.parse(job.completed)
     for part in IntervalSet.parse(job.failed).ranges():
         counted.add(*part)
-    indexes = -(-len(wave.items) // wave.per_pod)
+    indexes = -(-len(wave.items) // wave.of_a_pod)
     returned: list[Range] = []
     for index in range(indexes):
         if index not in counted and index not in live:

@@ -20,6 +20,7 @@ from headwater_operator.builders import (
     MapStep,
     UnitStep,
     chunks,
+    cluster_of,
     job_name,
     map_objects,
     pod_name,
@@ -30,7 +31,7 @@ from headwater_operator.run.feed import Feeder, map_step
 from headwater_operator.run.graph import ENTRY_UNIT
 from headwater_operator.run.memory import Creation, Expected, Run, Wave
 from headwater_operator.run.observe import Sight, items_failed, items_pod_events, job_events, unit_events
-from headwater_operator.run.views import WorkflowView
+from headwater_operator.run.views import PodView, WorkflowView
 
 APPROVALS = "headwater.dev/approvals"
 _HOLD = 0.5
@@ -195,7 +196,7 @@ def _note_waits(run: Run, sight: Sight, names: Iterable[str]) -> list[Event]:
         if path is None or name in run.uncreated:
             continue
         if pod is None or pod.phase != "Pending":
-            note_waiting(run, path, None)
+            note_waiting(run, path, _in_queue(run, name, expected, pod))
             continue
         found = waiting(pod.raw)
         if found is None:
@@ -210,6 +211,14 @@ def _note_waits(run: Run, sight: Sight, names: Iterable[str]) -> list[Event]:
             failure = Failure(found.reason, found.text, ErrorClass.INVALID)
             events += items_failed(run, sight, wave, wave.share(pod.index), failure)
     return events
+
+
+def _in_queue(run: Run, name: str, expected: Expected | None, pod: PodView | None) -> str | None:
+    """What there is to say of a bridge that runs while its job waits for its turn."""
+    if expected is None or pod is None or pod.phase != "Running" or name in run.started_pods:
+        return None
+    cluster = cluster_of(run.context, expected.step)
+    return f"in the queue of Slurm cluster {cluster!r}; its log tells what Slurm says" if cluster else None
 
 
 def note_waiting(run: Run, path: str, text: str | None) -> None:
@@ -299,20 +308,24 @@ def _invalid(error: HeadwaterError, path: str) -> Failure:
 
 
 def _recreate(run: Run, sight: Sight, settings: BuildSettings) -> None:
-    """Steps that were written down, but whose objects are not there: the operator died before it made them."""
+    """Steps that were written down, but whose objects are not there: the operator died before it made them.
+
+    A bridge that is not there any more was lost; the job goes on, and the next bridge finds it.
+    """
     for name in list(run.dirty_pods):
         expected = run.expected.get(name)
-        if (
-            expected is None
-            or name in run.uncreated
-            or name in run.started_pods
-            or sight.pod(name) is not None
-        ):
+        if expected is None or name in run.uncreated or sight.pod(name) is not None:
             continue
-        if name in run.created:
-            continue
+        not_before = 0.0
+        if name in run.started_pods or name in run.created:
+            if not cluster_of(run.context, expected.step):
+                continue
+            run.created.discard(name)
+            lost = run.replaced[name] = run.replaced.get(name, 0) + 1
+            not_before = sight.now + min(2.0 ** (lost - 1), _LONGEST_HOLD) - 1.0
         objects = unit_objects(run.context, settings, expected.step)
-        run.uncreated[name] = Creation(objects, expected.path, expected.attempt)
+        creation = Creation(objects, expected.path, expected.attempt, not_before=not_before)
+        run.uncreated[name] = creation
     for name in list(run.dirty_jobs):
         wave = run.jobs.get(name)
         if wave is None or wave.seen or wave.detached or name in run.uncreated or name in run.created:

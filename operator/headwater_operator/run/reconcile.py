@@ -16,7 +16,7 @@ from headwater.engine.graph import ErrorClass
 from headwater.engine.state import Phase
 from headwater.errors import HeadwaterError
 
-from headwater_operator.builders import BuildSettings, artifact_outputs, claim_object
+from headwater_operator.builders import CANCEL, BuildSettings, artifact_outputs, claim_object
 from headwater_operator.diagnosis import Waiting, create_refused
 from headwater_operator.kube.api import ApiError
 from headwater_operator.kube.informer import Key
@@ -92,7 +92,7 @@ class Reconciler:
     def attach(self, cluster: Cluster) -> None:
         """Work on this cluster."""
         self.cluster = cluster
-        self.ending = Ending(cluster, self.queue, self.recorder, self.clock)
+        self.ending = Ending(cluster, self.queue, self.recorder, self.clock, self.settings)
         self.announcer = Announcer(cluster)
 
     # ------------------------------------------------------------ what the informers say
@@ -139,7 +139,7 @@ class Reconciler:
             run = await self._load(view)
             if run is None:
                 return
-        await self.ending.hold(view)
+        await self.ending.hold(view, run)
         latest = self.cluster.workflows.objects.get(key)
         if latest is None or latest.uid != run.uid or latest.ended or latest.deleting:
             self.queue.add(key)
@@ -181,7 +181,7 @@ class Reconciler:
         """Look at every pod for what happened while nobody did; what does not belong here any more is to go."""
         for pod in self.cluster.pods_of_run(run.uid):
             run.dirty_pods.add(pod.name)
-            if pod.name not in run.expected and not pod.job:
+            if pod.name not in run.expected and not pod.job and pod.stage != CANCEL:
                 run.doomed[pod.name] = "Pod"
         for (namespace, name), job in self.cluster.jobs.objects.items():
             if job.run_uid == run.uid and namespace == run.key[0] and name not in run.jobs:
@@ -225,7 +225,9 @@ class Reconciler:
     async def _write(self, run: Run, view: WorkflowView) -> bool:
         """Write the status if it is time to; whether what is to be done may be done now."""
         nodes = nodes_patch(run, run.changed.values())
-        waiting = any(name not in run.created for name in run.uncreated) or any(
+        now = self.clock()
+        due = (name for name, each in run.uncreated.items() if each.not_before <= now)
+        waiting = any(name not in run.created for name in due) or any(
             self.cluster.is_live(kind, run.key[0], name) for name, kind in run.doomed.items()
         )
         phase = run_phase(run)
@@ -299,12 +301,15 @@ class Reconciler:
         deletions = [self._delete(run, kind, name) for name, kind in run.doomed.items()]
         creations = [self._create(run, name, each) for name, each in due]
         changes = [steer(self.cluster, run, name, wave) for name, wave in run.jobs.items()]
-        for outcome in await asyncio.gather(*deletions, *creations, *changes, return_exceptions=True):
+        cancelling = self.ending.cancel_jobs(run)
+        for outcome in await asyncio.gather(
+            *deletions, *creations, *changes, cancelling, return_exceptions=True
+        ):
             if isinstance(outcome, BaseException):
                 raise outcome
 
     async def _delete(self, run: Run, kind: str, name: str) -> None:
-        if self.cluster.is_live(kind, run.key[0], name):
+        if self.cluster.is_live(kind, run.key[0], name) or name in run.expected:
             await self.cluster.delete(kind, run.key[0], name)
         run.doomed.pop(name, None)
 

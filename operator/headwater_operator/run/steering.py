@@ -49,7 +49,7 @@ def _pods_at_once(run: Run, wave: Wave, job: JobView) -> int | None:
         return None
     units = sum(not expected.stage for expected in run.expected.values())
     others = sum(
-        min(-(-len(each.items) // each.per_pod), job.parallelism)
+        min(-(-len(each.items) // each.of_a_pod), job.parallelism)
         for name, each in run.jobs.items()
         if each is not wave and name in run.created
     )

@@ -16,6 +16,7 @@ STAGE = "headwater.dev/stage"
 ATTEMPT = "headwater.dev/attempt"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _JOB = "batch.kubernetes.io/job-name"
+_KIND = "headwater.dev/kind"
 _UNIT = {"name": ENVIRONMENT}
 _KEPT_CONDITIONS = frozenset({"PodScheduled", "DisruptionTarget", "PodReadyToStartContainers"})
 
@@ -64,6 +65,12 @@ class PodView:
     def ended(self) -> bool:
         """Whether its containers have ended for good."""
         return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def ready(self) -> bool:
+        """Of a bridge: whether its job has left Slurm's queue."""
+        conditions = self.raw["status"]["conditions"]
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,7 @@ def pod_view(obj: Object) -> PodView | None:
     if run_uid is None:
         return None
     status, spec = obj.get("status") or {}, obj.get("spec") or {}
+    kept = _KEPT_CONDITIONS | {"Ready"} if labels.get(_KIND) == "bridge" else _KEPT_CONDITIONS
     index = labels.get(_INDEX) or annotations.get(_INDEX)
     raw: Object = {
         "metadata": {
@@ -137,9 +145,7 @@ def pod_view(obj: Object) -> PodView | None:
         },
         "status": {
             **{name: status[name] for name in ("phase", "reason", "message", "startTime") if name in status},
-            "conditions": [
-                each for each in status.get("conditions") or () if each["type"] in _KEPT_CONDITIONS
-            ],
+            "conditions": [each for each in status.get("conditions") or () if each["type"] in kept],
             "containerStatuses": [
                 {name: each[name] for name in ("name", "state", "lastState", "image") if name in each}
                 for each in status.get("containerStatuses") or ()

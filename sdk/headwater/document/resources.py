@@ -119,33 +119,33 @@ class SlurmClusterSpec(Model):
 
     transport: Literal["rest", "ssh", "local"] = Field(
         description="How jobs are submitted. rest: by slurmrestd. ssh: by sbatch on a login machine. local: by sbatch "
-        "in the bridge pod."
+        "in the bridge pod, whose image then has Slurm's commands."
     )
     endpoint: str | None = Field(
         None,
         max_length=4096,
-        description="rest: the URL of slurmrestd. ssh: HOST or HOST:PORT of the login machine.",
+        description="rest: the URL of slurmrestd. ssh: USER@HOST or USER@HOST:PORT of the login machine.",
     )
-    user: str | None = Field(None, max_length=256, description="Who submits the jobs.")
     secret_ref: SecretRef | None = Field(
         None,
-        description="The Secret to log in with. rest: its key `token`, or `jwtKey` to make tokens. ssh: its key "
-        "`privateKey`.",
+        description="The Secret to log in with. rest: its keys `user`, and `token` or (to make tokens) `key`. ssh: "
+        "its keys `id` (a private key) and `known_hosts`.",
     )
-    host_keys: list[str] | None = Field(
-        None,
-        max_length=64,
-        description="ssh: public keys that the login machine may show, as lines of known_hosts.",
-    )
-    workdir: str | None = Field(
-        None,
+    workdir: str = Field(
+        min_length=1,
         max_length=4096,
+        pattern="^/",
         description="A folder on the cluster that all its machines share: jobs keep their files in it.",
     )
     python: str | None = Field(
         None, max_length=4096, description="The Python on the cluster that has Headwater installed."
     )
-    api_version: str | None = Field(
+    setup: str | None = Field(
+        None,
+        max_length=32_768,
+        description="Shell text that each job runs first, such as `module load python/3.11`.",
+    )
+    version: str | None = Field(
         None,
         max_length=64,
         description="rest: the version of the API, such as v0.0.40; found out when left out.",
@@ -154,11 +154,17 @@ class SlurmClusterSpec(Model):
         None,
         description="What jobs ask for that do not say otherwise: partition, account, time, qos and so on.",
     )
-    max_array_size: int | None = Field(
-        None, ge=1, description="Jobs that one array may have; found out when left out."
+    poll_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=3600,
+        description="The longest time between two looks at the queue: 15 s when left out.",
     )
-    poll_interval: str | None = Field(
-        None, max_length=32, description="How often jobs are looked at, such as 10s."
+    grace_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=3600,
+        description="How long a result may take to appear on the shared file system: 30 s when left out.",
     )
 
     @model_validator(mode="after")

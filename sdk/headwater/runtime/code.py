@@ -106,9 +106,11 @@ def _imported(ref: str) -> object:
         try:
             found = getattr(found, part)
         except AttributeError as error:
-            raise DefinitionError(
-                f"module {module_name!r} has no {qualname!r}", fix="Check the name after the colon."
-            ) from error
+            from difflib import get_close_matches
+
+            close = get_close_matches(part, dir(found), 1)
+            hint = f"Did you mean {close[0]!r}?" if close else "Check the name after the colon."
+            raise DefinitionError(f"module {module_name!r} has no {qualname!r}", fix=hint) from error
     return found
 
 

@@ -13,17 +13,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headwater.document.unit import ENVIRONMENT, UnitReport, read_report, read_unit
-from headwater.errors import HeadwaterError
-from headwater.slurm.bridge_job import Order
-from headwater.slurm.carrying import Carrier, must_carry
+from headwater.document.unit import ENVIRONMENT, UnitReport, UnitSpec, read_report, read_unit
+from headwater.errors import HeadwaterError, UsageError
+from headwater.slurm.bridge_job import Order, Part
+from headwater.slurm.carrying import Carrier, Luggage, must_carry, references
 from headwater.slurm.comments import AskingForComments, CommentFiles
 from headwater.slurm.errors import SlurmAway, SlurmRefused
-from headwater.slurm.follow import Done, Ended, Follower, Seen, Waits
+from headwater.slurm.follow import Begun, Done, Ended, Follower, Seen, Waits
 from headwater.slurm.merging import merged, shares
 from headwater.slurm.script import DONE, marker
 from headwater.slurm.shell import Files
@@ -35,6 +36,7 @@ ORDER = "HEADWATER_SLURM"
 SECRET = "/headwater/slurm-secret"
 BUNDLE = "/headwater/code/bundle.zip"
 AGAIN = "-again"
+JOB_RUNS = "/tmp/job-runs"
 FIRST_WAIT, LAST_WAIT = 2.0, 60.0
 LOG_BYTES = 1 << 20
 REST_LISTING = 1.0
@@ -73,45 +75,68 @@ class Bridge:
             first_listing=listing,
         )  # fmt: skip
         self._reports: dict[int, UnitReport] = {}
-        self._told_again = False
+        self._parts: dict[str, Part] = {}
+        self._told_again: set[str] = set()
+        self._luggage = Luggage()
 
     def run(self) -> UnitReport:
         """Submit or find the job, and stay with it until all its tasks have ended; what they came to."""
         order = self._order
         carrier = self._carrier()
         try:
-            self._patiently(lambda: self._transport.site()).check(
-                order.directives, f"node {order.unit.path!r}"
-            )
+            site = self._patiently(lambda: self._transport.site())
+            site.check(order.directives, f"node {order.unit.path!r}")
             if carrier is not None:
                 told = self._patiently(lambda: carrier.push(order.unit))
-                self._order = order = replace(order, unit=told)
-            job = self._patiently(lambda: submit_once(self._transport, order.job()))
+                if order.cluster.transport == "rest" and not self._luggage.packed:
+                    told = replace(told, store="")  # small values then come back whole
+                self._order = order = replace(order, unit=told, carried=self._luggage.packed)
+            self._submit(order.parts(site.max_array))
         except HeadwaterError as error:
             return UnitReport(failure=_refused(error, order.unit.path))
-        self._say(f"Slurm job {job} ({order.name})")
-        self._follower.follow(order.name, job, range(order.tasks))
         while len(self._reports) < order.tasks:
             for seen in self._follower.look():
                 self._take(seen)
             if len(self._reports) < order.tasks:
                 self._sleep(min(max(self._follower.seconds_to_next_look(), 0.05), 1.0))
+        if order.cluster.transport == "rest":
+            self._reports = {task: _whole(report, order.unit) for task, report in self._reports.items()}
         report = self._reports[0]
         if order.unit.does == "items":
             report = merged(self._reports, shares(order.unit.items, order.unit.per_pod))
-        if carrier is not None:
+        if carrier is not None and order.cluster.transport != "rest":
             self._patiently(lambda: carrier.pull(order.unit, report))
+        elif carrier is not None and order.unit.does == "items":
+            carrier.keep(order.unit, self._reports)
         return report
+
+    def _submit(self, parts: list[Part]) -> None:
+        """Submit the jobs that are not there yet, and follow all of them."""
+        after: tuple[int, ...] = ()
+        for part in parts:
+            told = self._order.job(part, after=after)
+            job = self._patiently(lambda told=told: submit_once(self._transport, told))  # type: ignore[misc]
+            self._say(f"Slurm job {job} ({part.name})")
+            self._parts[part.name] = self._parts[part.name + AGAIN] = part
+            self._follower.follow(part.name, job, range(part.size))
+            # With a limit they run one after the other: each knows only its own tasks.
+            after = (job,) if self._order.parallelism else ()
 
     def _carrier(self) -> Carrier | None:
         order = self._order
-        if not must_carry(order.cluster.transport, order.unit.store):
+        transport = order.cluster.transport
+        if not must_carry(transport, order.unit.store):
             return None
-        return Carrier(order.unit.store, self._files, order.cluster.workdir)
+        files: Files = self._luggage if transport == "rest" else self._files
+        return Carrier(order.unit.store, files, order.cluster.workdir)
 
     def cancel(self) -> None:
-        """Cancel the job, whether or not this bridge has submitted it."""
-        for name in (self._order.name, self._order.name + AGAIN):
+        """Cancel the jobs, whether or not this bridge has submitted them."""
+        largest = self._order.tasks
+        if largest > 1:
+            largest = self._patiently(lambda: self._transport.site()).max_array
+        names = [part.name for part in self._order.parts(largest)]
+        for name in (*names, *(name + AGAIN for name in names)):
             found = self._patiently(lambda name=name: self._transport.find(name))  # type: ignore[misc]
             if found:
                 self._patiently(lambda found=found: self._transport.cancel([*map(str, found)]))  # type: ignore[misc]
@@ -133,15 +158,23 @@ class Bridge:
     def _take(self, seen: Seen) -> None:
         if isinstance(seen, Waits):
             self._say(seen.message)
+            return
+        part = self._parts[seen.name]
+        task = part.first + seen.index
+        if isinstance(seen, Begun):
+            self._note_begun()
         elif isinstance(seen, Done):
-            self._show_output(seen.index)
-            self._reports[seen.index] = self._read(seen)
-        elif isinstance(seen, Ended):
-            if seen.cause.type == "SlurmJobLost" and self._tells_again():
-                return
-            self._show_output(seen.index)
+            self._show_output(seen)
+            self._reports[task] = self._read(seen)
+        elif seen.cause.type != "SlurmJobLost" or not self._tells_again(part):
+            self._show_output(seen)
             self._say(seen.cause.message)
-            self._reports[seen.index] = UnitReport(failure=_failure(seen.cause, self._order.unit.path))
+            self._reports[task] = UnitReport(failure=_failure(seen.cause, self._order.unit.path))
+
+    def _note_begun(self) -> None:
+        """By this file the pod's readiness says that the job has left the queue."""
+        with suppress(OSError):  # where there is no such folder there is no probe either
+            Path(os.environ.get("HEADWATER_JOB_RUNS", JOB_RUNS)).touch()
 
     def _read(self, seen: Done) -> UnitReport:
         path = f"{self._order.out}/{marker(seen.name, seen.index, DONE)}"
@@ -155,24 +188,43 @@ class Bridge:
             }
             return UnitReport(failure={**failure, "node": self._order.unit.path})
 
-    def _tells_again(self) -> bool:
+    def _tells_again(self, part: Part) -> bool:
         """Slurm has forgotten the job and with it the reports in its comments: have those told again, once."""
-        if self._order.cluster.transport != "rest" or self._told_again:
+        if self._order.cluster.transport != "rest" or part.name in self._told_again:
             return False
-        self._told_again = True
-        self._follower.drop(self._order.name)
-        job = self._patiently(lambda: submit_once(self._transport, self._order.job(AGAIN)))
-        left = [index for index in range(self._order.tasks) if index not in self._reports]
+        self._told_again.add(part.name)
+        self._follower.drop(part.name)
+        job = self._patiently(lambda: submit_once(self._transport, self._order.job(part, AGAIN)))
+        left = [index for index in range(part.size) if part.first + index not in self._reports]
         self._say(f"Slurm has forgotten the job; job {job} tells what it has left")
-        self._follower.follow(self._order.name + AGAIN, job, left)
+        self._follower.follow(part.name + AGAIN, job, left)
         return True
 
-    def _show_output(self, index: int) -> None:
+    def _show_output(self, seen: Done | Ended) -> None:
         """What the job has printed becomes this pod's log."""
-        path = f"{self._order.out}/{marker(self._order.name, index, '.out')}"
+        path = f"{self._order.out}/{marker(self._parts[seen.name].name, seen.index, '.out')}"
         content = self._files.get([path]).get(path, b"")[-LOG_BYTES:]
         if content:
             self._say(content.decode(errors="replace").rstrip("\n"))
+
+
+def _whole(report: UnitReport, unit: UnitSpec) -> UnitReport:
+    """A report that came by slurmrestd, or a failure where it speaks of values that did not come along."""
+    incomplete = bool(report.items) and report.results is None and _collects(unit)
+    if "://" in unit.store or not (incomplete or any(references([report.outputs, report.results]))):
+        return report
+    error = UsageError(
+        f"node {unit.path!r} has outputs that do not fit into 4 KB, which is all that slurmrestd brings back",
+        fix="Give the SlurmCluster `transport: ssh`, the operator a store by URL, or return a path on the cluster.",
+    )
+    return UnitReport(failure=_refused(error, unit.path), at=report.at)
+
+
+def _collects(unit: UnitSpec) -> bool:
+    nodes = (
+        node for block in unit.document["blocks"] for node in block["nodes"] if block["name"] == unit.block
+    )
+    return any(node["name"] == unit.node and node["map"].get("collect") != "none" for node in nodes)
 
 
 def _failure(cause: Cause, node: str) -> Mapping[str, Any]:

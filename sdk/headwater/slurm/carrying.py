@@ -1,13 +1,14 @@
-"""Values between a store that only pods see (a claim) and one that only the nodes see: copied by the bridge, over ssh.
+"""Values between a store that only pods see (a claim) and one that only the nodes see: copied by the bridge.
 
-What a unit refers to goes to `workdir/store` before it is submitted; what its report refers to comes back before it is
-reported. Artifacts have names by content, so nothing is copied twice.
+By ssh what a unit refers to goes to `workdir/store` before it is submitted, and what its report refers to comes back
+before it is reported. By slurmrestd, which carries no files, the job brings along what it reads; what comes back is
+what a report holds. Artifacts have names by content, so nothing is copied twice.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from headwater.document.unit import ItemFiles, UnitReport, UnitSpec, items_file, unit_folder
@@ -17,12 +18,12 @@ from headwater.values.store import ArtifactStore
 
 
 def must_carry(transport: str, store: str) -> bool:
-    """Whether the nodes cannot see this store: it is a folder of pods, and Slurm is at the other end of ssh.
+    """Whether the nodes cannot see this store: it is a folder of pods, and Slurm is at the other end of a network.
 
     >>> must_carry("ssh", "/headwater/store"), must_carry("ssh", "s3://bucket/x"), must_carry("local", "/scratch/x")
     (True, False, False)
     """
-    return transport == "ssh" and bool(store) and ("://" not in store or store.startswith("file://"))
+    return transport != "local" and bool(store) and ("://" not in store or store.startswith("file://"))
 
 
 def references(value: object) -> Iterator[str]:
@@ -82,11 +83,44 @@ class Carrier:
             if not self._store.exists(reference):
                 self._pull_one(reference)
 
+    def keep(self, unit: UnitSpec, reports: Mapping[int, UnitReport]) -> None:
+        """Write what the reports of a map's tasks say of its items where those who collect them look."""
+        for task, share in enumerate(shares(unit.items, unit.per_pod)):
+            report = reports[task]
+            entries: dict[str, object] = {
+                str(i): {"failure": dict(each)} for i, each in report.failed.items()
+            }
+            entries |= {str(index): {"outputs": each} for index, each in (report.results or {}).items()}
+            place = items_file(unit.run, unit.path, unit.attempt, next(iter(share), 0))
+            self._store.write_file(place, [json.dumps(entries).encode()])
+
     def _pull_one(self, reference: str) -> None:
         path = f"{self.there}/{_place(reference)}"
         content = self._files.get([path]).get(path)
         if content is not None:
             self._store.put(content)
+
+
+class Luggage:
+    """Files that the script of a job brings along: what is `put` is kept until then."""
+
+    def __init__(self) -> None:
+        self.packed: dict[str, bytes] = {}
+
+    def put(self, path: str, content: bytes) -> None:
+        """Take a file along."""
+        self.packed[path] = content
+
+    def names(self, folder: str) -> list[str]:
+        """What is in a folder there; nobody can tell."""
+        return []
+
+    def get(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Nothing comes back this way."""
+        return {}
+
+    def remove(self, folder: str) -> None:
+        """There is nothing to take away."""
 
 
 def _place(reference: str) -> str:

@@ -214,13 +214,16 @@ class Follower:
         exact = {record.task: record for record in records if record.task >= 0}
         pending = [record for record in records if record.task < 0]
         suspects: list[_Suspect] = []
+        seen: list[Seen] = []
         for index in sorted(job.open):
             record = exact.get(index) or next((each for each in pending if each.speaks_of(index)), None)
             if record is None or record.state not in ACTIVE or (job.name, index) in self._exits:
                 suspects.append(_Suspect(index, record))
             else:
                 job.missing.pop(index, None)
-        seen: list[Seen] = []
+                if record.state == "RUNNING" and index not in job.begun:
+                    job.begun.add(index)
+                    seen.append(Begun(job.name, index))
         for record in pending or records:
             message = why_it_waits(record)
             if message and message != job.said:

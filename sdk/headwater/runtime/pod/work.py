@@ -112,7 +112,7 @@ class Work:
         return Code(inline_objects(document, refs), parameters)
 
     def resolved(self, code: Code, ref: str) -> object:
-        """The object of a reference, with all that helps where it cannot be found.
+        """The object of a reference, with all that helps where its module cannot be found.
 
         Raises:
             DefinitionError: its module or its name is not there.
@@ -120,6 +120,8 @@ class Work:
         try:
             return code.resolve(ref)
         except DefinitionError as error:
+            if not isinstance(error.__cause__, ImportError):
+                raise
             raise DefinitionError(error.message, fix=self._where_to_look()) from error
 
     def _where_to_look(self) -> str:
