@@ -173,8 +173,9 @@ def test_ctrl_c_ends_the_following_and_not_the_run(
     process = subprocess.Popen(
         command, cwd=folder, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    place.cluster.api.wait(f"{place.path}/goes-on", lambda run: run)
-    time.sleep(2)
+    assert process.stdout is not None
+    while "run goes-on" not in process.stdout.readline():
+        assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -109,7 +110,13 @@ def _start_node() -> None:
     _write_files(here)
     if not _as_wanted(components(here)[CONTAINERD]):
         start(CONTAINERD)
-    _wait("containerd", 20, lambda: machine.path("/run/containerd/containerd.sock").exists())
+    _wait("containerd", 20, _containerd_answers)
+
+
+def _containerd_answers() -> bool:
+    """Not only its socket is there: a kubelet that comes too early gives up."""
+    asked = machine.inside(["ctr", "--address=/run/containerd/containerd.sock", "--namespace=k8s.io", "info"])
+    return subprocess.run(asked, capture_output=True).returncode == 0
 
 
 def _start_rest() -> None:

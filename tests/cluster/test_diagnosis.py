@@ -187,7 +187,7 @@ FAILING: dict[str, tuple[str, str, str]] = {
     ),
     "no such task": (
         "task: 'tasks:doubel'\n  inputs: {number: {value: 1}}",
-        "Error",
+        "InvalidSpec",
         "module 'tasks' has no 'doubel'. Did you mean 'double'?",
     ),
     "a worker that dies": ("task: 'tasks:die'", "Error", "SIGKILL"),

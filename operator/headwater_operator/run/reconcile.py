@@ -363,7 +363,10 @@ class Reconciler:
         if dates:
             self.queue.add_after(run.key, max(min(dates) - now, 0.01))
         pending = len(run.expected) - len(run.started_pods)
-        idle_jobs = any(not self.cluster.job_pods.get((run.key[0], name)) for name in run.jobs)
+        idle_jobs = any(
+            wave.path in run.waiting or not self.cluster.job_pods.get((run.key[0], name))
+            for name, wave in run.jobs.items()
+        )
         if (pending > 0 or idle_jobs) and not run.engine.ended:
             self.queue.add_after(run.key, 10.0)
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from types import FrameType
-from typing import Any
 
 from headwater.backends.kubernetes import OPTIONS
 from headwater.backends.kubernetes.api import Cluster, Json
 from headwater.backends.kubernetes.control import change
 from headwater.backends.kubernetes.following import Changes, outline, states_of
+from headwater.backends.kubernetes.interrupts import FollowingInterrupted, Signals
 from headwater.backends.kubernetes.login import Place
 from headwater.backends.kubernetes.outcome import has_ended, nodes_of, started_at
 from headwater.backends.kubernetes.recording import Record, target_of
@@ -54,7 +50,7 @@ def run_in_cluster(
     )
     submission = prepare(compiled, inputs, image=options.get("image"), store=options.get("store"))
     submission = _named(submission, name, overwrite_cache)
-    with _Signals() as signals:
+    with Signals() as signals:
         workflow = submit(cluster, submission)
         kept: Record | None = None
         if record:
@@ -78,7 +74,7 @@ def _named(submission: Submission, name: str | None, overwrite_cache: bool) -> S
 
 class _Session:
     def __init__(
-        self, cluster: Cluster, workflow: Json, observers: Observers, record: Record | None, signals: _Signals
+        self, cluster: Cluster, workflow: Json, observers: Observers, record: Record | None, signals: Signals
     ) -> None:
         self.cluster = cluster
         self.workflow = workflow
@@ -109,7 +105,8 @@ class _Session:
             for workflow in states_of(self.cluster, self.name):
                 self.workflow = workflow
                 changes.see(workflow)
-        except _InterruptedError:
+                self.signals.check()
+        except FollowingInterrupted:
             self._cancel(changes)
         finally:
             self.signals.disarm()
@@ -139,44 +136,3 @@ class _Session:
         if self.record is not None:
             self.record.finish(result)
         self.observers.finish(result)
-
-
-class _InterruptedError(BaseException):
-    """A signal came while the run was followed."""
-
-
-class _Signals:
-    """The first SIGINT or SIGTERM ends the following, where that is armed; the second ends the process."""
-
-    def __init__(self) -> None:
-        self.signum: int | None = None
-        self._armed = False
-        self._previous: dict[int, Any] = {}
-
-    def __enter__(self) -> _Signals:
-        if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
-                self._previous[signum] = signal.signal(signum, self._received)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for signum, handler in self._previous.items():
-            signal.signal(signum, handler if handler is not None else signal.SIG_DFL)
-
-    def arm(self) -> None:
-        """From now on a signal raises; at once when one came before."""
-        self._armed = True
-        if self.signum is not None:
-            raise _InterruptedError
-
-    def disarm(self) -> None:
-        """From now on a signal is only remembered."""
-        self._armed = False
-
-    def _received(self, signum: int, _frame: FrameType | None) -> None:
-        if self.signum is not None:
-            os._exit(128 + signum)
-        self.signum = signum
-        if self._armed:
-            self._armed = False
-            raise _InterruptedError

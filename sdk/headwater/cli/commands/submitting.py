@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import typer
 from headwater.backends.kubernetes.api import Cluster, Json
 from headwater.backends.kubernetes.control import approve
 from headwater.backends.kubernetes.following import Changes, outline, states_of
+from headwater.backends.kubernetes.interrupts import FollowingInterrupted, Signals
 from headwater.backends.kubernetes.manifest import WORKFLOW_LABEL, manifest, run_name
 from headwater.backends.kubernetes.results import result_of
 from headwater.backends.kubernetes.submission import Submission, prepare, prepare_spec, submit
@@ -213,15 +215,19 @@ class _Following:
         changes = Changes(self.name, observers)
         observers.begin(RunInfo(self.name, title, "kubernetes"), outline(self.workflow), None)
         result: RunResult | None = None
-        try:
-            for workflow in states_of(self.cluster, self.name):
-                self.workflow = workflow
-                changes.see(workflow)
-            result = result_of(self.workflow, self.cluster)
-        except KeyboardInterrupt:
-            self._detach(130)
-        finally:
-            observers.finish(result)  # type: ignore[arg-type]  # views do not look at it
+        with Signals() as signals:
+            try:
+                signals.arm()
+                for workflow in states_of(self.cluster, self.name):
+                    self.workflow = workflow
+                    changes.see(workflow)
+                    signals.check()
+                result = result_of(self.workflow, self.cluster)
+            except FollowingInterrupted:
+                self._detach(128 + (signals.signum or signal.SIGINT))
+            finally:
+                signals.disarm()
+                observers.finish(result)  # type: ignore[arg-type]  # views do not look at it
         assert result is not None
         self._print(result)
         raise typer.Exit(exit_code_of_run(result))
