@@ -26,7 +26,7 @@ PACKAGES = {  # Debian's package -> a file that shows it is there
     "faketime": "/usr/bin/faketime",  # for tests with operators whose clocks are wrong
 }
 DEBIAN = "bookworm"
-DEBIAN_PACKAGES = "python3,python3-venv,ca-certificates"
+DEBIAN_PACKAGES = "python3,python3-venv,ca-certificates,openssh-client"
 # How often the kubelet looks at its containers: it sees a pod start and end that much sooner.
 RELIST = (
     "genericPlegRelistPeriod    = time.Second * 1",

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.slurm import daemons
-from tests.slurm.places import STATE, Slot, SlurmTestError
+from tests.slurm.places import STATE, Slot, SlurmTestError, host_address
 
 FOLDER = STATE / "ssh"
 
 CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {folder}/host
 AuthorizedKeysFile {folder}/id.pub
 PidFile none
@@ -41,8 +42,11 @@ def login_node(slot: Slot) -> LoginNode:
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(FOLDER / name)]
             subprocess.run(command, check=True)
     words = (FOLDER / "host.pub").read_text().split()
-    (FOLDER / "known_hosts").write_text(f"[127.0.0.1]:{slot.ssh} {words[0]} {words[1]}\n")
-    (FOLDER / "sshd_config").write_text(CONFIG.format(port=slot.ssh, folder=FOLDER, state=STATE))
+    address = host_address()
+    known = "".join(f"[{each}]:{slot.ssh} {words[0]} {words[1]}\n" for each in ("127.0.0.1", address))
+    (FOLDER / "known_hosts").write_text(known)
+    settings = CONFIG.format(port=slot.ssh, folder=FOLDER, state=STATE, address=address)
+    (FOLDER / "sshd_config").write_text(settings)
     Path("/run/sshd").mkdir(exist_ok=True)
     if daemons.find("sshd") is None:
         daemons.start("sshd", ["sshd", "-D", "-e", "-f", str(FOLDER / "sshd_config")])
