@@ -61,7 +61,12 @@ class Place:
     bundle: Bundle
 
     def run(self, name: str, nodes: str, **spec: Any) -> Run:
-        block = {"name": "main", "placement": "nodes", "nodes": yaml.safe_load(nodes), **spec.pop("block", {})}
+        block = {
+            "name": "main",
+            "placement": "nodes",
+            "nodes": yaml.safe_load(nodes),
+            **spec.pop("block", {}),
+        }
         return submit(self.cluster, self.namespace, name, with_code({"blocks": [block], **spec}, self.bundle))
 
 
@@ -84,7 +89,8 @@ def place(cluster: Cluster, slurm: Slot, tmp_path_factory: pytest.TempPathFactor
         core = f"/api/v1/namespaces/{namespace}"
         zipped = base64.b64encode(bundle.data).decode()
         cluster.api.post(
-            f"{core}/configmaps", {"metadata": {"name": bundle.config_map}, "binaryData": {"bundle.zip": zipped}}
+            f"{core}/configmaps",
+            {"metadata": {"name": bundle.config_map}, "binaryData": {"bundle.zip": zipped}},
         )
         secret, resource = yaml.safe_load_all(RESOURCE.read_text())
         resource["spec"]["setup"] = f"export HEADWATER_TEST_WORK={WORK}"
@@ -249,7 +255,9 @@ def test_a_timeout_ends_the_job_and_another_attempt_is_another_job(place: Place)
 
 
 def test_a_directive_that_the_site_cannot_meet_is_refused_before_anything_is_submitted(place: Place) -> None:
-    run = place.run("refused", _noting("x", 0).replace("{cluster: local}", "{cluster: local, partition: gpu}"))
+    run = place.run(
+        "refused", _noting("x", 0).replace("{cluster: local}", "{cluster: local, partition: gpu}")
+    )
     error = run.ended("Failed").nodes["note"]["error"]
     assert error["class"] == "InvalidSpec"
     assert "no partition 'gpu'" in error["message"]
