@@ -115,7 +115,9 @@ def _start_node() -> None:
 
 def _containerd_answers() -> bool:
     """Not only its socket is there: a kubelet that comes too early gives up."""
-    asked = machine.inside(["ctr", "--address=/run/containerd/containerd.sock", "--connect-timeout=1s", "version"])
+    asked = machine.inside(
+        ["ctr", "--address=/run/containerd/containerd.sock", "--connect-timeout=1s", "version"]
+    )
     return subprocess.run(asked, capture_output=True).returncode == 0
 
 

@@ -20,9 +20,10 @@ from tests.slurm.login_node import login_node
 from tests.slurm.places import RESOURCE, WORK, Slot, host_address
 from tests.slurm.use import require
 
-pytestmark = [pytest.mark.xdist_group("slurm-nodes"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("slurm-nodes"), pytest.mark.timeout(180)]
 CODE = """
 import os, time
+from pathlib import Path
 
 def make(size):
     return {"numbers": list(range(size))}

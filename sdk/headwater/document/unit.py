@@ -117,10 +117,10 @@ class UnitSpec:
         True
         """
         return cls(
-            data["run"], data.get("name", ""), data.get("path", ""), data["attempt"], data["does"], data["document"],
-            data.get("block", "main"), data.get("node", ""), data.get("inputs", {}), data.get("over", {}),
-            data.get("items", ""), data.get("perPod", 1), data.get("stage", ""), data.get("value"),
-            data.get("store", ""),
+            data["run"], data.get("name", ""), data.get("path", ""), data["attempt"], data["does"],
+            data.get("document", {}), data.get("block", "main"), data.get("node", ""),
+            data.get("inputs", {}), data.get("over", {}), data.get("items", ""),
+            data.get("perPod", 1), data.get("stage", ""), data.get("value"), data.get("store", ""),
         )  # fmt: skip
 
 
