@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from headwater.backends.kubernetes.bundle import Bundle, pack
 
 from tests.cluster.api import Json
 from tests.cluster.fixtures import Cluster, _held
-from tests.cluster.workflows import GROUP, Run, submit, until_true, with_code
+from tests.cluster.workflows import GROUP, Run, create_bundle, submit, until_true, with_code
 from tests.operator.process import new_namespace, running_operator
 from tests.slurm.login_node import login_node
 from tests.slurm.places import RESOURCE, WORK, Slot, host_address
@@ -88,11 +87,7 @@ def place(cluster: Cluster, slurm: Slot, tmp_path_factory: pytest.TempPathFactor
         running_operator(cluster, namespace, log),
     ):
         core = f"/api/v1/namespaces/{namespace}"
-        zipped = base64.b64encode(bundle.data).decode()
-        cluster.api.post(
-            f"{core}/configmaps",
-            {"metadata": {"name": bundle.config_map}, "binaryData": {"bundle.zip": zipped}},
-        )
+        create_bundle(cluster, namespace, bundle)
         secret, resource = yaml.safe_load_all(RESOURCE.read_text())
         resource["spec"]["setup"] = f"export HEADWATER_TEST_WORK={WORK}"
         node = login_node(slurm)

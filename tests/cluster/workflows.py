@@ -249,6 +249,15 @@ def submit(
     return run
 
 
+def create_bundle(cluster: Cluster, namespace: str, bundle: Bundle) -> None:
+    """Create the ConfigMap from which pods take this code; `with_code` names it in a spec."""
+    zipped = base64.b64encode(bundle.data).decode()
+    cluster.api.post(
+        f"/api/v1/namespaces/{namespace}/configmaps",
+        {"metadata": {"name": bundle.config_map}, "binaryData": {"bundle.zip": zipped}},
+    )
+
+
 class Workflows:
     """The Workflows of a session's tests, in one namespace with one operator."""
 
@@ -270,11 +279,7 @@ class Workflows:
 
     def _create_what_pods_read(self) -> None:
         core = f"/api/v1/namespaces/{self.namespace}"
-        zipped = base64.b64encode(self.bundle.data).decode()
-        self.cluster.api.post(
-            f"{core}/configmaps",
-            {"metadata": {"name": self.bundle.config_map}, "binaryData": {"bundle.zip": zipped}},
-        )
+        create_bundle(self.cluster, self.namespace, self.bundle)
         self.cluster.api.post(
             f"{core}/configmaps", {"metadata": {"name": "settings"}, "data": {"COLOUR": "blue"}}
         )

@@ -212,10 +212,9 @@ def _whole(report: UnitReport, unit: UnitSpec) -> UnitReport:
     """A report that came by slurmrestd, or a failure where it speaks of values that did not come along."""
     incomplete = bool(report.items) and report.results is None and _collects(unit)
     # The job had no store to put it into: what it says of one would send the reader the wrong way.
-    no_store = report.failure is not None and report.failure["type"] == "StoreError"
-    if "://" in unit.store or not (
-        incomplete or no_store or any(references([report.outputs, report.results]))
-    ):
+    no_store = not unit.store and report.failure is not None and report.failure["type"] == "StoreError"
+    left_there = incomplete or no_store or any(references([report.outputs, report.results]))
+    if "://" in unit.store or not left_there:
         return report
     error = UsageError(
         f"node {unit.path!r} has outputs that do not fit into 4 KB, which is all that slurmrestd brings back",
