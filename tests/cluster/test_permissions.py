@@ -172,6 +172,10 @@ async def _everything(here: Bystander, cluster: Cluster, namespace: str) -> None
         workflow("stuck", {"name": "nobody", "map": nobody}, serviceAccountName="not-there-yet")
     )
 
+    on_slurm = {"name": "far", "task": "tasks:far", "executor": "slurm", "slurm": {"cluster": "no-such"}}
+    await here.create(workflow("on-slurm", on_slurm))
+    assert "there is no SlurmCluster 'no-such'" in await here.ends("on-slurm")
+
     await here.until(
         "held", lambda each: each.get("nodes", {}).get("slow", {}).get("items", {}).get("succeeded")
     )

@@ -45,6 +45,8 @@ def death(pod: Json, ended: Json) -> Failure:
             ErrorClass.INVALID,
             traceback=said,
         )
+    if code == 128 + signal.SIGKILL and memory_limit(pod):
+        return _killed_at_a_limit(pod, said)
     return Failure(*_by_code(code, said), traceback=said)
 
 
@@ -61,6 +63,16 @@ def out_of_memory(pod: Json) -> str:
         "OOMKilled although no memory limit is set: the node ran out of memory "
         "(set resources.limits.memory; without it oomFactor has nothing to raise)"
     )
+
+
+def _killed_at_a_limit(pod: Json, said: str) -> Failure:
+    """SIGKILL in a container with a memory limit, in a pod that nobody ended: the kernel's way with memory.
+
+    The container's runtime says `OOMKilled` only if the kernel's notice reached it before the exit did, which on
+    a busy node it may not.
+    """
+    message = f"killed by SIGKILL (exit code 137), most likely for memory: its limit is {memory_limit(pod)}"
+    return Failure("SIGKILL", message, ErrorClass.OOM, traceback=said)
 
 
 def _never_started(pod: Json, said: str) -> Failure:

@@ -179,6 +179,12 @@ def test_memory_without_a_limit_says_so() -> None:
     assert "no memory limit is set" in failure_of(pod(code=137, reason="OOMKilled")).message
 
 
+def test_a_container_with_a_memory_limit_that_was_killed_most_likely_came_to_it() -> None:
+    failure = failure_of(pod(code=137, limit="64Mi"))
+    assert (failure.type, failure.error_class) == ("SIGKILL", ErrorClass.OOM)
+    assert failure.message.endswith("most likely for memory: its limit is 64Mi")
+
+
 def test_a_pod_that_failed_without_a_container() -> None:
     failure = failure_of(pod(code=None))
     assert (failure.type, failure.error_class) == ("PodFailed", ErrorClass.INFRASTRUCTURE)

@@ -213,9 +213,9 @@ class _Following:
         observers = Observers(views)
         title = (self.workflow["metadata"].get("labels") or {}).get(WORKFLOW_LABEL) or self.name
         changes = Changes(self.name, observers)
-        observers.begin(RunInfo(self.name, title, "kubernetes"), outline(self.workflow), None)
         result: RunResult | None = None
-        with Signals() as signals:
+        with Signals() as signals:  # from before the first line is shown: whoever reads it may send one
+            observers.begin(RunInfo(self.name, title, "kubernetes"), outline(self.workflow), None)
             try:
                 signals.arm()
                 for workflow in states_of(self.cluster, self.name):
