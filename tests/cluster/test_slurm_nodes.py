@@ -242,16 +242,16 @@ def test_a_workflow_that_is_deleted_leaves_no_job(place: Place) -> None:
     until_true(lambda: run.name not in names(place), "it is still there")
 
 
-@pytest.mark.skip(
-    reason="known to fail (issue 6): the job of an attempt that is over its time is not seen to end"
-)
 def test_a_timeout_ends_the_job_and_another_attempt_is_another_job(place: Place) -> None:
     name = f"{place.namespace}-late"
-    run = place.run("late", _noting(name, 3600, more="timeout: 20s"))
-    until_true(lambda: (WORK / name).exists(), "the job does not run")
-    run.ended("Failed")
+    policy = "timeout: 5s\n      retry: {limit: 1, classes: [Timeout]}"
+    run = place.run("late", _noting(name, 3600, more=policy)).ended("Failed")
     assert run.nodes["note"]["error"]["class"] == "Timeout"
-    until_true(lambda: set(jobs("late-note").values()) == {"CANCELLED"}, "the job goes on")
+    assert run.nodes["note"]["attempts"] == 2
+    # The runtime within the job ends the task; where it does not, the operator cancels the job.
+    until_true(lambda: not set(jobs("late-note").values()) & {"PENDING", "RUNNING"}, "the job goes on")
+    assert len(jobs("late-note")) == 2
+    assert (WORK / name).read_text() == "xx"
 
 
 def test_a_directive_that_the_site_cannot_meet_is_refused_before_anything_is_submitted(place: Place) -> None:
