@@ -149,9 +149,7 @@ def _content(url: Database, table: str, digest: str | None) -> dict[str, Any] | 
 
 def nodes(url: Database, run_id: str) -> dict[str, Node]:
     """The nodes of a run by path, in the order in which they started."""
-    sql = (
-        f"SELECT {names(NODE)} FROM block WHERE run_id = :run ORDER BY started_at IS NULL, started_at, path"
-    )
+    sql = f"SELECT {names(NODE)} FROM block WHERE run_id = :run ORDER BY started_at IS NULL, started_at, path"
     return {row[0]: node_of(row) for row in _select(url, sql, run=run_id)}
 
 
