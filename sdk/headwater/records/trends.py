@@ -34,7 +34,7 @@ class Day:
 def phases(connection: Connection) -> dict[str, int]:
     """How many runs are in which phase."""
     rows = connection.rows("SELECT phase, count(*) FROM run GROUP BY phase ORDER BY phase")
-    return {phase: count for phase, count in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def days(connection: Connection, *, now: float, count: int = 30) -> list[Day]:
