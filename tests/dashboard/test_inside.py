@@ -17,7 +17,7 @@ from tests.dashboard.conftest import Insert, fails, reduce, row, run_row
 @pytest.fixture
 def of_run(here: TestClient) -> Any:
     """What a route says of a real run whose map failed in two of six items."""
-    reduce.run()
+    reduce.run(check=False)
     (run,) = here.get("/api/v1/runs").json()["items"]
     return lambda part: here.get(f"/api/v1/runs/{run['run_id']}/{part}").json()
 
@@ -64,9 +64,9 @@ def test_the_states_of_all_items_are_ranges(of_run: Any) -> None:
 
 
 def test_a_node_that_is_not_there_is_said_with_those_that_are(of_run: Any) -> None:
-    assert of_run("items?path=../gen") == {
-        "code": "HW080", "message": f"there is no node '../gen' in {of_run('')['run_id']}", "fix": "Nodes: gen, halves."
-    } if of_run("").get("run_id") else True  # fmt: skip
+    answer = of_run("items?path=../gen")
+    assert answer["message"].startswith("there is no node '../gen' in ")
+    assert answer["fix"] == "Nodes: gen, halves."
 
 
 def test_events_are_in_the_order_of_time(of_run: Any) -> None:
@@ -96,7 +96,7 @@ def test_errors_are_grouped_by_likeness_the_first_cause_first(of_run: Any) -> No
 
 
 def test_html_in_an_exception_is_data(here: TestClient) -> None:
-    fails.run()
+    fails.run(check=False)
     (run,) = here.get("/api/v1/runs").json()["items"]
     answer = here.get(f"/api/v1/runs/{run['run_id']}/errors")
     assert answer.headers["x-content-type-options"] == "nosniff"

@@ -47,7 +47,7 @@ def logged(here: TestClient) -> Path:
 
 
 def test_a_run_of_this_machine_says_what_it_printed(here: TestClient) -> None:
-    reduce.run()
+    reduce.run(check=False)
     run = here.get("/api/v1/runs").json()["items"][0]["run_id"]
     whole = here.get(f"/api/v1/runs/{run}/logs").json()
     assert "gen: generating 6\n" in whole["text"]
@@ -75,10 +75,11 @@ def test_pieces_put_together_are_the_whole(file: Path) -> None:
 
 def test_a_line_of_10_mb_is_cut_and_what_follows_is_read(file: Path) -> None:
     file.write_bytes(line("x" * 10_000_000) + line("after"))
-    long, after = read(file)
+    first = read_chunk(file, offset=0, limit=65_536, wanted=LogFilter())
+    (long,) = read(file)
     assert long.startswith("xxx")
     assert len(long) < 2 * TEXT_LIMIT
-    assert after == "after"
+    assert read(file, first.next_offset) == ["after"]
 
 
 @given(st.text(min_size=1, max_size=3))

@@ -39,7 +39,7 @@ def test_a_database_that_does_not_exist_has_no_runs(here: TestClient) -> None:
 
 
 def test_a_run_of_this_machine_is_listed_with_all_that_the_page_shows(here: TestClient) -> None:
-    reduce.run()
+    reduce.run(check=False)
     (run,) = here.get("/api/v1/runs").json()["items"]
     assert run["name"] == "reduce"
     assert run["phase"] == "Failed"
@@ -60,14 +60,14 @@ def test_pages_are_whole_and_in_order_where_many_runs_began_at_the_same_time(
     insert("run", *rows)
     found = all_pages(ask, "limit=7")
     assert [len(page) for page in found] == [7] * 8 + [1]
-    assert sum(found, []) == [f"r{at:03}" for at in reversed(range(57))]
+    assert [run for page in found for run in page] == [f"r{at:03}" for at in reversed(range(57))]
 
 
 def test_several_phases_are_one_list(ask: TestClient, insert: Insert) -> None:
     phases = ["Failed", "Succeeded", "Lost"]
     insert("run", *(run_row(f"r{at:02}", phase=phases[at % 3], started_at=5.0) for at in range(12)))
     found = all_pages(ask, "phase=Failed&phase=Lost&limit=3")
-    assert sum(found, []) == ["r11", "r09", "r08", "r06", "r05", "r03", "r02", "r00"]
+    assert [run for page in found for run in page] == ["r11", "r09", "r08", "r06", "r05", "r03", "r02", "r00"]
 
 
 @pytest.mark.parametrize(
