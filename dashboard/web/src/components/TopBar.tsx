@@ -21,7 +21,7 @@ export function TopBar({ help }: { help: () => void }) {
     <header className="topbar">
       <Link href="/" className="brand">
         <svg width="20" height="20" viewBox="0 0 32 32" aria-hidden="true">
-          <path d="M3 11c4.300-5 8.600-5 13 0s8.600 5 13 0M3 21c4.300-5 8.600-5 13 0s8.600 5 13 0" />
+          <path d="M3 11c4.3-5 8.6-5 13 0s8.6 5 13 0M3 21c4.3-5 8.6-5 13 0s8.6 5 13 0" />
         </svg>
         Headwater
       </Link>
