@@ -28,7 +28,7 @@ export function DurationTable({ pairs }: { pairs: readonly DurationPair[] }) {
               </th>
               <Bar seconds={pair.a} most={most} />
               <Bar seconds={pair.b} most={most} />
-              <td className="num">{pair.delta === null ? "only in one" : `${pair.delta < 0 ? "−" : "+"}${formatDuration(Math.abs(pair.delta))}`}</td>
+              <td className="num">{difference(pair.delta)}</td>
             </tr>
           ))}
         </tbody>
@@ -40,6 +40,12 @@ export function DurationTable({ pairs }: { pairs: readonly DurationPair[] }) {
       ) : null}
     </section>
   );
+}
+
+function difference(delta: number | null): string {
+  if (delta === null) return "only in one";
+  if (Math.abs(delta) < 0.0005) return "same";
+  return `${delta < 0 ? "−" : "+"}${formatDuration(Math.abs(delta))}`;
 }
 
 function Bar({ seconds, most }: { seconds: number | null; most: number }) {

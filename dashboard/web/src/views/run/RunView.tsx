@@ -30,7 +30,7 @@ export default function RunView({ id, tab }: { id: string; tab: Tab }) {
   TABS.forEach((name, index) => {
     shortcuts[String(index + 1)] = () => navigate(runPath(id, name));
   });
-  useShortcuts({ ...shortcuts, Escape: () => setQuery({ node: "", item: "" }) });
+  useShortcuts({ ...shortcuts, Escape: () => setQuery({ node: "", item: "", panel: "" }) });
 
   if (run.isPending) return <Loading what="the run" />;
   if (run.isError) return <ErrorState error={run.error} retry={() => void run.refetch()} />;

@@ -3,15 +3,19 @@ import "@xyflow/react/dist/style.css";
 import { useEffect, useMemo, useRef } from "react";
 import { Loading } from "../../../components/States";
 import type { VisibleGraph } from "../../../lib/graph";
-import { useDark, useNow } from "../../../lib/hooks";
+import { useDark } from "../../../lib/hooks";
 import { setQuery } from "../../../lib/location";
 import { phaseColor } from "../../../lib/phases";
 import type { Tree } from "../../../lib/tree";
-import { GroupCard, NodeCard } from "./cards";
+import { FrameCard, NodeCard } from "./cards";
 import type { CardNode } from "./cards";
+import type { Boxes } from "../../../lib/nestedLayout";
 import { useLayout } from "./useLayout";
 
-const TYPES = { card: NodeCard, group: GroupCard };
+const TYPES = { card: NodeCard, frame: FrameCard };
+
+/** Nearer than this a card can be read. */
+const READABLE = 0.5;
 
 interface Props {
   tree: Tree;
@@ -34,10 +38,9 @@ export function Canvas(props: Props) {
 function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
   const boxes = useLayout(tree, drawn);
   const dark = useDark();
-  const now = Math.floor(useNow(1000));
   const flow = useReactFlow();
   const target = focus ?? selected;
-  const fitted = useRef(false);
+  const fitted = useRef<Boxes | null>(null);
 
   const found = useMemo(() => new Set(matches), [matches]);
   const nodes = useMemo(
@@ -50,7 +53,7 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
         return [
           {
             id: path,
-            type: isOpen ? "group" : "card",
+            type: isOpen ? "frame" : "card",
             position: { x: box.x, y: box.y },
             ...(node.parent === null ? {} : { parentId: node.parent }),
             width: box.width,
@@ -58,11 +61,11 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
             zIndex: 0,
             selected: path === selected,
             ariaLabel: `${path}, ${node.phase}`,
-            data: { tree: node, now: node.finished_at === null && node.started_at !== null ? now : 0, match: found.has(path), focus: path === focus, toggle },
+            data: { tree: node, match: found.has(path), focus: path === focus, toggle },
           },
         ];
       }),
-    [boxes, drawn, tree, open, selected, found, focus, toggle, now],
+    [boxes, drawn, tree, open, selected, found, focus, toggle],
   );
   const edges = useMemo(
     () => drawn.edges.map((edge): Edge => ({ id: `${edge.from}\n${edge.to}`, source: edge.from, target: edge.to, type: "default", focusable: false })),
@@ -71,13 +74,22 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
 
   useEffect(() => {
     if (!boxes || boxes.size === 0) return;
-    if (target !== "" && boxes.has(target)) {
-      window.requestAnimationFrame(() => void flow.fitView({ nodes: [{ id: target }], maxZoom: Math.max(0.9, Math.min(1.2, flow.getZoom())), duration: fitted.current ? 250 : 0 }));
-      fitted.current = true;
-    } else if (!fitted.current) {
-      fitted.current = true;
-      window.requestAnimationFrame(() => void flow.fitView({ maxZoom: 1.1, padding: 0.1 }));
-    }
+    const first = fitted.current === null;
+    const show = (id: string, duration: number): void => {
+      void flow.fitView({ nodes: [{ id }], maxZoom: 0.9, duration });
+    };
+    const frame = window.requestAnimationFrame(() => {
+      if (target !== "" && boxes.has(target)) show(target, first ? 0 : 250);
+      else if (first || fitted.current?.size !== boxes.size) {
+        void flow.fitView({ maxZoom: 1.1, padding: 0.1 }).then(() => {
+          const worth = flow.getZoom() < READABLE ? worthALook(tree, drawn.paths) : undefined;
+          if (first && worth !== undefined) show(worth, 0);
+        });
+      }
+      fitted.current = boxes;
+    });
+    return () => window.cancelAnimationFrame(frame);
+    // The tree changes with every event; the view moves only with the layout and the target.
   }, [boxes, target, flow]);
 
   if (!boxes) return <Loading what="the layout" />;
@@ -94,8 +106,6 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
         elementsSelectable
         minZoom={0.02}
         maxZoom={2}
-        fitView
-        fitViewOptions={{ maxZoom: 1.1, padding: 0.1 }}
         onNodeClick={(_event, node) => setQuery({ node: node.id, item: "" }, { replace: false })}
         onPaneClick={() => setQuery({ node: "", item: "" })}
         aria-label="Graph of the run; the Nodes tab has the same as a table"
@@ -106,4 +116,10 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
       </ReactFlow>
     </div>
   );
+}
+
+/** What to show of a graph that is too large to be read at once: what failed, else what runs, else the beginning. */
+function worthALook(tree: Tree, paths: readonly string[]): string | undefined {
+  const first = (phase: string): string | undefined => paths.find((path) => tree.nodes.get(path)?.phase === phase);
+  return first("Failed") ?? first("Lost") ?? first("Running") ?? first("Suspended") ?? paths[0];
 }

@@ -1,26 +1,39 @@
-import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
+import { Handle, type Node, type NodeProps, Position, type ReactFlowState, useStore } from "@xyflow/react";
 import { memo } from "react";
 import { Icon, kindIcon, PhaseIcon } from "../../../components/Icon";
 import { Progress } from "../../../components/Progress";
 import { elapsed, formatDuration } from "../../../lib/duration";
+import { useNow } from "../../../lib/hooks";
 import { baseName } from "../../../lib/paths";
 import type { TreeNode } from "../../../lib/tree";
 
-export type CardData = { tree: TreeNode; now: number; match: boolean; focus: boolean; toggle: (path: string) => void };
-export type CardNode = Node<CardData, "card" | "group">;
+export type CardData = { tree: TreeNode; match: boolean; focus: boolean; toggle: (path: string) => void };
+export type CardNode = Node<CardData, "card" | "frame">;
 
 export const CARD = { width: 220, height: 84 };
 
+/** So far off that words cannot be read: thousands of cards are drawn as mere plates. */
+const isFar = (state: ReactFlowState): boolean => state.transform[2] < 0.22;
+
 /** A node, or a container that is closed. */
 export const NodeCard = memo(function NodeCard({ data, selected }: NodeProps<CardNode>) {
-  const { tree, now } = data;
+  const { tree } = data;
+  const far = useStore(isFar);
+  if (far) {
+    return (
+      <div className={`${cardClass(data, selected)} far`}>
+        <Handle type="target" position={Position.Left} isConnectable={false} />
+        <Handle type="source" position={Position.Right} isConnectable={false} />
+      </div>
+    );
+  }
   return (
     <div className={cardClass(data, selected)}>
       <Handle type="target" position={Position.Left} isConnectable={false} />
       <Title data={data} open={false} />
       <div className="card-line">
         <span>{tree.phase}</span>
-        <span className="num quiet">{formatDuration(elapsed(tree.started_at, tree.finished_at, now))}</span>
+        <Clock tree={tree} />
       </div>
       <div className="card-line quiet">
         <Bottom tree={tree} />
@@ -31,9 +44,9 @@ export const NodeCard = memo(function NodeCard({ data, selected }: NodeProps<Car
 });
 
 /** A container that is open: a frame around what it holds. */
-export const GroupCard = memo(function GroupCard({ data, selected }: NodeProps<CardNode>) {
+export const FrameCard = memo(function FrameCard({ data, selected }: NodeProps<CardNode>) {
   return (
-    <div className={`${cardClass(data, selected)} group`}>
+    <div className={`${cardClass(data, selected)} frame`}>
       <Handle type="target" position={Position.Left} isConnectable={false} />
       <Title data={data} open />
       <Handle type="source" position={Position.Right} isConnectable={false} />
@@ -43,6 +56,12 @@ export const GroupCard = memo(function GroupCard({ data, selected }: NodeProps<C
 
 function cardClass({ tree, match, focus }: CardData, selected: boolean | undefined): string {
   return ["card", `phase-${tree.phase.toLowerCase()}`, match ? "match" : "", focus ? "focus" : "", selected ? "selected" : ""].filter(Boolean).join(" ");
+}
+
+/** How long a node took; it ticks only while the node runs. */
+function Clock({ tree }: { tree: TreeNode }) {
+  const now = useNow(tree.started_at !== null && tree.finished_at === null ? 1000 : 3_600_000);
+  return <span className="num quiet">{formatDuration(elapsed(tree.started_at, tree.finished_at, now))}</span>;
 }
 
 function Title({ data, open }: { data: CardData; open: boolean }) {

@@ -37,10 +37,13 @@ export function useLayout(tree: Tree, drawn: VisibleGraph): Boxes | null {
       return;
     }
     let over = false;
+    // The first time the worker must load: until it is there the quick layout is better than nothing.
+    const impatient = window.setTimeout(() => setBoxes((old) => old ?? quick()), 700);
     elk ??= new ELK({ workerUrl, workerFactory: (url) => new Worker(url ?? workerUrl) });
     elk
       .layout(elkGraph(shown, parentOf))
       .then((root) => {
+        window.clearTimeout(impatient);
         if (!over) setBoxes(readBoxes(root));
       })
       .catch(() => {
@@ -48,6 +51,7 @@ export function useLayout(tree: Tree, drawn: VisibleGraph): Boxes | null {
       });
     return () => {
       over = true;
+      window.clearTimeout(impatient);
     };
   }, [key]);
   return boxes;

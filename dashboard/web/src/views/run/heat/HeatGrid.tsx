@@ -12,6 +12,7 @@ interface Props {
 }
 
 const HEIGHT = 320;
+const SCROLLBAR = 16;
 
 /** Every item as a cell of its phase's colour; the arrow keys move, the table below says the same in words. */
 export function HeatGrid({ total, ranges, chosen, choose }: Props) {
@@ -19,7 +20,7 @@ export function HeatGrid({ total, ranges, chosen, choose }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [over, setOver] = useState<number | null>(null);
   const dark = useDark();
-  const grid = fitGrid(total, width, HEIGHT);
+  const grid = fitGrid(total, width - SCROLLBAR, HEIGHT);
 
   useEffect(() => {
     if (canvas.current) draw(canvas.current, grid, ranges, total, chosen);
@@ -37,22 +38,24 @@ export function HeatGrid({ total, ranges, chosen, choose }: Props) {
   };
   const said = over ?? chosen;
   return (
-    <div className="heat" ref={holder}>
-      <canvas
-        ref={canvas}
-        tabIndex={0}
-        role="application"
-        aria-roledescription="grid of items"
-        aria-label={`${total} items. Arrow keys choose one.${chosen === null ? "" : ` Item ${chosen}, ${phaseOf(ranges, chosen)}.`}`}
-        onPointerMove={(event) => setOver(at(event))}
-        onPointerLeave={() => setOver(null)}
-        onPointerDown={(event) => {
-          const index = at(event);
-          if (index !== null) choose(index);
-        }}
-        onKeyDown={moved}
-      />
-      <p className="quiet num">{said === null ? "Click a cell, or move with the arrow keys" : `item ${said}: ${phaseOf(ranges, said)}`}</p>
+    <div ref={holder}>
+      <div className="heat">
+        <canvas
+          ref={canvas}
+          tabIndex={0}
+          role="application"
+          aria-roledescription="grid of items"
+          aria-label={`${total} items. Arrow keys choose one.${chosen === null ? "" : ` Item ${chosen}, ${phaseOf(ranges, chosen)}.`}`}
+          onPointerMove={(event) => setOver(at(event))}
+          onPointerLeave={() => setOver(null)}
+          onPointerDown={(event) => {
+            const index = at(event);
+            if (index !== null) choose(index);
+          }}
+          onKeyDown={moved}
+        />
+      </div>
+      <p className="heat-said quiet num">{said === null ? "Click a cell, or move with the arrow keys" : `item ${said}: ${phaseOf(ranges, said)}`}</p>
     </div>
   );
 }

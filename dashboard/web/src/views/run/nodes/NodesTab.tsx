@@ -110,7 +110,7 @@ function NodeRow({ node, now, top, index, current }: { node: RunNode; now: numbe
       </span>
       <span role="cell">{node.total !== null ? <Progress done={done} total={node.total} failed={node.failed ?? 0} phase={node.phase} /> : null}</span>
       <span role="cell" className="quiet num cut" title={formatTime(node.started_at)}>
-        {node.started_at === null ? "–" : new Date(node.started_at * 1000).toLocaleTimeString()}
+        {node.started_at === null ? "–" : new Date(node.started_at * 1000).toLocaleTimeString(undefined, { hour12: false })}
       </span>
       <span role="cell" className="num">
         {formatDuration(elapsed(node.started_at, node.finished_at, now))}

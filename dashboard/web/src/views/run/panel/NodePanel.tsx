@@ -8,7 +8,7 @@ import { ErrorState } from "../../../components/States";
 import { Ago, Took } from "../../../components/Time";
 import { Traceback } from "../../../components/Traceback";
 import { useNow } from "../../../lib/hooks";
-import { setQuery } from "../../../lib/location";
+import { setQuery, useQueryValue } from "../../../lib/location";
 import { runPath } from "../../../lib/route";
 import { Actions } from "../Actions";
 import { MapItems } from "../heat/MapItems";
@@ -16,14 +16,19 @@ import { MapItems } from "../heat/MapItems";
 /** One node beside the tab: why it is as it is, its attempts, its values, its items. `node` is null for a mere container. */
 export function NodePanel({ run, path, node }: { run: RunDetail; path: string; node: RunNode | null }) {
   const now = useNow();
+  const [width, setWidth] = useQueryValue("panel");
+  const wide = width === "wide";
   return (
-    <aside className="panel" aria-label={`Node ${path}`}>
+    <aside className={wide ? "panel wide" : "panel"} aria-label={`Node ${path}`}>
       <header>
         <div className="row">
           <h2 className="mono">{path}</h2>
           <Copy text={path} what="the path" />
           <span className="grow" />
-          <button type="button" className="button ghost" aria-label="Close the panel" title="Close (Esc)" onClick={() => setQuery({ node: "", item: "" })}>
+          <button type="button" className="button ghost" aria-pressed={wide} aria-label="Wide panel" title="Wide panel" onClick={() => setWidth(wide ? "" : "wide")}>
+            <Icon name="fit" />
+          </button>
+          <button type="button" className="button ghost" aria-label="Close the panel" title="Close (Esc)" onClick={() => setQuery({ node: "", item: "", panel: "" })}>
             <Icon name="cross" />
           </button>
         </div>
