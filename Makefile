@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN_WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit lock clean bench slurm slurm-down cluster cluster-down
+.PHONY: help demo test lint types layers unit lock clean bench slurm slurm-down cluster cluster-down web web-test
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,19 @@ slurm: $(VENV)/.installed-dev  ## Start the Slurm test cluster (root); `. .slurm
 
 slurm-down: $(VENV)/.installed-dev  ## Stop it and remove all that it has made
 	$(BIN)/python -m tests.slurm down
+
+WEB := dashboard/web
+
+$(WEB)/node_modules/.installed: $(WEB)/package.json $(WEB)/package-lock.json
+	@command -v npm > /dev/null || { echo "The dashboard's page needs Node 20.19 or newer: https://nodejs.org"; exit 1; }
+	cd $(WEB) && npm ci --no-audit --no-fund
+	@touch $@
+
+web: $(WEB)/node_modules/.installed  ## Build the dashboard's page (needs Node 20.19 or newer)
+	cd $(WEB) && npm run build
+
+web-test: $(WEB)/node_modules/.installed  ## Check the page: types, tests, build, size of the first paint
+	cd $(WEB) && npm run types && npm test && npm run build && npm run size
 
 lock: $(BIN)/python  ## Write the hashed locks anew
 	$(BIN)/python -m pip install --quiet uv
