@@ -79,6 +79,7 @@ class Hub:
         self._listeners: set[_Listener] = set()
         self._poller: asyncio.Task[None] | None = None
         self._seen = Seen()
+        self._look_done = asyncio.Event()
         self._nodes: dict[str, Mapping[str, tuple[int, str]]] = {}
 
     @property
@@ -102,8 +103,7 @@ class Hub:
         listener = _Listener(run_id)
         self._listeners.add(listener)
         try:
-            if self._poller is None or self._poller.done():
-                self._poller = asyncio.create_task(self._poll())
+            await self._watched(run_id)
             if run_id is not None:
                 yield run_message(await asyncio.to_thread(self._store.run, run_id))
                 found = await asyncio.to_thread(nodes, self._store.pool, run_id)
@@ -113,6 +113,14 @@ class Hub:
                 yield text
         finally:
             self._listeners.discard(listener)
+
+    async def _watched(self, run_id: str | None) -> None:
+        """Wait until what changes from now on is seen: what a listener is told first must not be older."""
+        if self._poller is None or self._poller.done():
+            self._seen, self._nodes = Seen(), {}
+            self._poller = asyncio.create_task(self._poll())
+        while not self.closed and not (self._seen.looked and (run_id is None or run_id in self._nodes)):
+            await self._look_done.wait()
 
     async def _heard(self, listener: _Listener) -> AsyncIterator[str]:
         silent = 0.0
@@ -130,7 +138,6 @@ class Hub:
             yield text
 
     async def _poll(self) -> None:
-        self._seen, self._nodes = Seen(), {}
         while self._listeners and not self.closed:
             try:
                 watched = {each.run_id for each in self._listeners if each.run_id is not None}
@@ -139,11 +146,15 @@ class Hub:
                 logger.warning("%s", error)
             else:
                 self._spread(runs, changed)
+            self._look_done.set()
+            self._look_done = asyncio.Event()
             await asyncio.sleep(self._interval)
 
     def _look(self, watched: set[str]) -> tuple[list[Run], dict[str, list[Node]]]:
         with self._store.reading() as connection:
             if connection is None:
+                self._seen = Seen(looked=True)
+                self._nodes = {run_id: {} for run_id in watched}
                 return [], {}
             runs, self._seen = changed_runs(connection, self._seen)
             changed = {}

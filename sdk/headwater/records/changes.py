@@ -21,10 +21,14 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The state of runs when they were last looked at: run id -> (version, phase), and which of them go on."""
+    """The state of runs when they were last looked at: run id -> (version, phase), and when the latest began.
+
+    Nobody has `looked` before the first time.
+    """
 
     marks: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     latest: float = 0.0
+    looked: bool = False
 
 
 def changed_runs(connection: Connection, seen: Seen) -> tuple[list[Run], Seen]:
@@ -35,11 +39,11 @@ def changed_runs(connection: Connection, seen: Seen) -> tuple[list[Run], Seen]:
     >>> connection = connect("sqlite://")
     >>> ensure_schema(connection, "sqlite://")
     >>> changed_runs(connection, Seen())
-    ([], Seen(marks={}, latest=0.0))
+    ([], Seen(marks={}, latest=0.0, looked=True))
     """
     marks: dict[str, tuple[int, str]] = {}
     latest = seen.latest
-    if not seen.latest:
+    if not seen.looked:
         rows = connection.rows("SELECT started_at FROM run ORDER BY started_at DESC LIMIT 1")
         latest = rows[0][0] if rows else 0.0
     head = "SELECT run_id, version, phase, started_at FROM run WHERE"
@@ -54,8 +58,7 @@ def changed_runs(connection: Connection, seen: Seen) -> tuple[list[Run], Seen]:
     # Those that went on a moment ago and are in neither list any more have ended.
     ended = [run_id for run_id, (_, phase) in seen.marks.items() if phase in _GOES_ON and run_id not in marks]
     changed = [run_id for run_id, mark in marks.items() if seen.marks.get(run_id) != mark]
-    first = not seen.latest and not seen.marks
-    return ([] if first and marks else _runs(connection, [*changed, *ended])), Seen(marks, latest)
+    return (_runs(connection, [*changed, *ended]) if seen.looked else []), Seen(marks, latest, looked=True)
 
 
 def _runs(connection: Connection, run_ids: Collection[str]) -> list[Run]:

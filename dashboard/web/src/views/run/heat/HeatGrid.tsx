@@ -70,7 +70,8 @@ function draw(canvas: HTMLCanvasElement, grid: Grid, ranges: readonly ItemRange[
   const context = canvas.getContext("2d");
   if (!context) return;
   context.scale(scale, scale);
-  const colors = new Map(PHASES.map((phase) => [phase, resolveColor(phaseColor(phase))]));
+  // What succeeded is muted, so that a single cell that failed is seen among 100 000.
+  const colors = new Map(PHASES.map((phase) => [phase, resolveColor(phase === "Succeeded" ? "--chart-good" : phaseColor(phase))]));
   const gap = size >= 5 ? 1 : 0;
   const all: ItemRange[] = [{ start: 0, stop: total, phase: "Pending" }, ...ranges];
   for (const bar of rangeBars(all, columns)) {

@@ -83,6 +83,7 @@ export function useLog(run: string, path: string, follow: boolean): Log {
   }, [read]);
 
   // The event only says that there is more: reading from the known byte neither repeats nor loses a line.
-  const live = useStream(follow ? streams.logs(run, path) : null, { log: more });
+  const [over, setOver] = useState(false);
+  const live = useStream(follow && !over ? streams.logs(run, path) : null, { log: more, end: () => setOver(true), ping: () => undefined });
   return { ...state, live, more, all, tail, restart };
 }
