@@ -85,10 +85,13 @@ export const useMe = () => useQuery({ queryKey: ["me"], queryFn: api.me, staleTi
 export function useLiveRun(id: string, over: boolean): Live {
   const client = useQueryClient();
   const waiting = useRef<number | null>(null);
+  const grown = useRef(false);
   const refresh = (): void => {
     waiting.current ??= window.setTimeout(() => {
       waiting.current = null;
-      for (const part of ["attempts", "errors", "states", "exceptions"]) void client.invalidateQueries({ queryKey: ["run", id, part] });
+      const parts = ["attempts", "errors", "states", "exceptions", ...(grown.current ? ["nodes"] : [])];
+      grown.current = false;
+      for (const part of parts) void client.invalidateQueries({ queryKey: ["run", id, part] });
     }, 2000);
   };
   return useStream(over ? null : streams.run(id), {
@@ -100,6 +103,9 @@ export function useLiveRun(id: string, over: boolean): Live {
     },
     nodes: (data) => {
       const changed = (data as { nodes: RunNode[] } | null)?.nodes ?? [];
+      // A node that was not there before may bring edges, which events do not tell.
+      const known = new Set(client.getQueryData<Graph>(["run", id, "nodes"])?.nodes.map((node) => node.path));
+      grown.current ||= changed.some((node) => !known.has(node.path));
       client.setQueryData<Graph>(["run", id, "nodes"], (old) => old && { ...old, nodes: mergeNodes(old.nodes, changed) });
       refresh();
     },

@@ -11,7 +11,7 @@ export function Traceback({ text }: { text: string }) {
   return (
     <div className="traceback">
       <Copy text={text} what="the traceback" />
-      <pre tabIndex={0} aria-label="Traceback">
+      <pre role="region" tabIndex={0} aria-label="Traceback">
         {long ? text.slice(-LIMIT) : text}
       </pre>
       {long ? (

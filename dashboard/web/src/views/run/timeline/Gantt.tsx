@@ -54,7 +54,7 @@ export function Gantt({ rows, full, view, setView, selected, origin }: Props) {
   };
   const marks = ticks(view, origin, plot / 90);
   return (
-    <div className="gantt" ref={holder} tabIndex={0} aria-label="Timeline, use j and k to move" onPointerDown={down} onPointerMove={moved} onPointerUp={() => (drag.current = null)} onPointerLeave={() => (drag.current = null)}>
+    <div className="gantt" ref={holder} role="group" tabIndex={0} aria-label="Timeline, use j and k to move" onPointerDown={down} onPointerMove={moved} onPointerUp={() => (drag.current = null)} onPointerLeave={() => (drag.current = null)}>
       <div className="axis">
         {marks.map((mark) => (
           <span key={mark.after} className="num quiet" style={{ left: LABELS + (mark.at - view.from) * perSecond }}>
