@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN_WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit lock clean bench slurm slurm-down cluster cluster-down web web-test
+.PHONY: help demo test lint types layers page unit lock clean bench slurm slurm-down cluster cluster-down web web-test
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,7 +27,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 demo: $(VENV)/.installed  ## Run the real analysis on all cores and say how to look further
 	$(BIN)/flowctl run examples/digits/analysis.py --backend parallel
 
-test: lint types layers unit  ## Everything that CI checks
+test: lint types layers page unit  ## Everything that CI checks
 
 lint: $(VENV)/.installed-dev  ## Style, with ruff
 	$(BIN)/ruff check .
@@ -38,6 +38,10 @@ types: $(VENV)/.installed-dev  ## Types, with mypy --strict
 
 layers: $(VENV)/.installed-dev  ## Which room may know which, with import-linter
 	$(BIN)/lint-imports
+
+page:  ## web-test, where the machine has Node
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory web-test; \
+	else echo "there is no Node here: the dashboard's page is not tested"; fi
 
 unit: $(VENV)/.installed-dev  ## All tests and doctests, on the test cluster where the machine can run one
 	$(BIN)/python -m tests.cluster up --if-possible
