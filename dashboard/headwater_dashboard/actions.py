@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from threading import Thread
 from typing import TYPE_CHECKING, Literal
 
 from fastapi import APIRouter, Request
@@ -106,11 +107,12 @@ def _again(store: Store, run: Run, wish: Wish) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / f"{wish.action}-of-{run.run_id}.txt"
     with output.open("ab") as file:
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", _FLOWCTL, *words], stdin=subprocess.DEVNULL, stdout=file,
             stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
+    Thread(target=process.wait, daemon=True).start()  # somebody must look at how it ended
     return f"a new run goes on from {run.run_id}; what it says: {output}"
 
 

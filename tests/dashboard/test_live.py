@@ -89,7 +89,10 @@ def test_one_run_is_told_as_it_stands_and_then_what_changes(address: str, insert
 
 
 def test_a_real_run_is_seen_while_the_page_is_open() -> None:
-    with served(Options(database_url(), requests_per_second=AT_ONCE)) as address, events(address, "/stream") as told:
+    with (
+        served(Options(database_url(), requests_per_second=AT_ONCE)) as address,
+        events(address, "/stream") as told,
+    ):
         after(told, "ping")
         result = reduce.run(check=False)
         run = after(told, "run")
