@@ -16,7 +16,7 @@ GRAPH = "run-graph"
 RUNS = """
 INSERT INTO run (run_id, name, backend, target, phase, message, failed_items, host, pid, process, login, started_at,
   finished_at, version, namespace, project, labels, error_node, error_type, error_message, error_class, inputs)
-SELECT 'run-' || lpad(i::text, 8, '0'), 'flow-' || (i * 7919 %% 200),
+SELECT 'run-' || lpad(i::text, 8, '0'), 'flow-' || (i * 79 %% 200),
   (ARRAY['default', 'parallel', 'slurm', 'kubernetes', 'kubernetes', 'kubernetes'])[1 + i %% 6], '', phase, '',
   0, 'node-' || (i %% 50), 0, '', 'user-' || (i * 31 %% 300), at,
   CASE WHEN phase IN ('Running', 'Suspended') THEN NULL ELSE at + 5 + i %% 600 END, 1,

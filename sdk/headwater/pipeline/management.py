@@ -191,14 +191,15 @@ class DbExecuteSql(Command):
 @argument(
     "--older-than", required=True, metavar="AGE", help="how long ago a run must have ended: 90d, 12h, 4w"
 )
-def db_prune(older_than: str) -> None:
+@argument("-d", "--database", **_DATABASE)
+def db_prune(older_than: str, database: str | None) -> None:
     """Remove the records of runs that ended long ago; with --dry-run, only count them."""
     import time
 
     from headwater.records.pruning import prune, seconds_of
 
     dry_run = bool(context.args.dry_run)
-    counts = prune(database_url(), before=time.time() - seconds_of(older_than), dry_run=dry_run)
+    counts = prune(database_url(database), before=time.time() - seconds_of(older_than), dry_run=dry_run)
     _print_table(("table", "would go" if dry_run else "gone"), [(name, str(n)) for name, n in counts.items()])
 
 
