@@ -36,8 +36,11 @@ def serve(options: Options, *, port: int = 0, opens: bool = True) -> None:
 
     Raises:
         UsageError: the port is taken, the address is none of this machine, or it would be open to everybody.
+        RecordsError: the database cannot be read.
     """
     app = create_app(options)
+    with app.state.store.reading():  # what is wrong with the database is said here, not on the page
+        pass
     listener = listening(options.host, port)
     with listener:
         address = f"http://{_in_url(options.host)}:{listener.getsockname()[1]}/"

@@ -90,6 +90,14 @@ def test_an_address_that_will_not_do_is_refused(words: tuple[str, ...], said: st
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("url", ["postgresql://ada:byron@127.0.0.1:1/runs", "nonsense"])
+def test_a_database_that_cannot_be_read_is_said_at_once_without_its_password(url: str) -> None:
+    done = ended("--database", url)
+    assert done.returncode == 1
+    assert "error: the " in done.stderr
+    assert "byron" not in done.stderr
+
+
 def test_without_the_extra_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['fastapi'] = None; from headwater.cli.main import main; main()"
     done = subprocess.run(
