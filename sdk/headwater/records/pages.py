@@ -118,20 +118,16 @@ def _searched(connection: Connection, wanted: Filter, cursor: Cursor | None, lim
     if exact is not None:
         return RunPage((exact,), None)
     where, given = _indexed(wanted, cursor, wanted.phases)
-    edge = f"SELECT started_at, run_id FROM run{where} {_LATEST} LIMIT 1 OFFSET {WINDOW - 1}"
-    edges = connection.rows(edge, given)
-    window = Cursor(*edges[0]) if edges else None
-    inside = []
-    if window is not None:
-        inside = ["(started_at > :edge_at OR (started_at = :edge_at AND run_id >= :edge_run))"]
-        given = {**given, "edge_at": window.started_at, "edge_run": window.run_id}
     residual, more_given = _residual(connection.dialect, wanted)
-    where = _where([*([where.removeprefix(" WHERE ")] if where else []), *inside, *residual])
-    sql = f"SELECT {names(RUN_HEAD)} FROM run{where} {_LATEST} LIMIT {limit + 1}"
+    # The window is a query of its own: else PostgreSQL weighs other ways, and takes a slow one now and then.
+    window = f"SELECT {names(RUN_HEAD)} FROM run{where} {_LATEST} LIMIT {WINDOW}"
+    sql = f"SELECT {names(RUN_HEAD)} FROM ({window}) AS near{_where(residual)} {_LATEST} LIMIT {limit + 1}"
     runs = [run_of(RUN_HEAD, row) for row in connection.rows(sql, {**given, **more_given})]
     if len(runs) > limit:
         return RunPage(tuple(runs[:limit]), _after(runs[limit - 1]))
-    return RunPage(tuple(runs), window)
+    edge = f"SELECT started_at, run_id FROM run{where} {_LATEST} LIMIT 1 OFFSET {WINDOW - 1}"
+    edges = connection.rows(edge, given)
+    return RunPage(tuple(runs), Cursor(*edges[0]) if edges else None)
 
 
 def _indexed(wanted: Filter, cursor: Cursor | None, phases: Sequence[str]) -> tuple[str, dict[str, Any]]:
