@@ -45,9 +45,7 @@ def death(pod: Json, ended: Json) -> Failure:
             ErrorClass.INVALID,
             traceback=said,
         )
-    if code == 128 + signal.SIGKILL and memory_limit(pod):
-        return _killed_at_a_limit(pod, said)
-    return Failure(*_by_code(code, said), traceback=said)
+    return _by_code(pod, code, said)
 
 
 def out_of_memory(pod: Json) -> str:
@@ -65,16 +63,6 @@ def out_of_memory(pod: Json) -> str:
     )
 
 
-def _killed_at_a_limit(pod: Json, said: str) -> Failure:
-    """SIGKILL in a container with a memory limit, in a pod that nobody ended: the kernel's way with memory.
-
-    The container's runtime says `OOMKilled` only if the kernel's notice reached it before the exit did, which on
-    a busy node it may not.
-    """
-    message = f"killed by SIGKILL (exit code 137), most likely for memory: its limit is {memory_limit(pod)}"
-    return Failure("SIGKILL", message, ErrorClass.OOM, traceback=said)
-
-
 def _never_started(pod: Json, said: str) -> Failure:
     found = _NOT_FOUND.search(said)
     image = main_container(pod).get("image")
@@ -90,7 +78,8 @@ def _never_started(pod: Json, said: str) -> Failure:
     return Failure("InvalidImage", message, ErrorClass.INVALID, traceback=said)
 
 
-def _by_code(code: int, said: str) -> tuple[str, str, ErrorClass]:
+def _by_code(pod: Json, code: int, said: str) -> Failure:
+    error_class = ErrorClass.ERROR
     number = _SIGNALS.get(code - 128)
     if number is not None:
         kind, what = number, f"killed by {number} (exit code {code})"
@@ -98,8 +87,14 @@ def _by_code(code: int, said: str) -> tuple[str, str, ErrorClass]:
         kind, what = "ExitCode", f"exit code {code}"
     if code in _HINTS:
         what += f": {_HINTS[code]}"
+    if number == "SIGKILL" and (limit := memory_limit(pod)):
+        # The container's runtime says OOMKilled only if the kernel's notice reached it before the exit did,
+        # which on a busy node it may not.
+        what += f", most likely for memory: its limit is {limit}"
+        error_class = ErrorClass.OOM
     last = last_line(said)
-    return kind, f"{what}: {one_line(last, 300)}" if last else what, ErrorClass.ERROR
+    message = f"{what}: {one_line(last, 300)}" if last else what
+    return Failure(kind, message, error_class, traceback=said)
 
 
 def last_line(text: str) -> str:

@@ -183,6 +183,8 @@ def test_a_container_with_a_memory_limit_that_was_killed_most_likely_came_to_it(
     failure = failure_of(pod(code=137, limit="64Mi"))
     assert (failure.type, failure.error_class) == ("SIGKILL", ErrorClass.OOM)
     assert failure.message.endswith("most likely for memory: its limit is 64Mi")
+    said = failure_of(pod(code=137, limit="64Mi", message="step 1\nreading all of it\n"))
+    assert said.message == f"{failure.message}: reading all of it"
 
 
 def test_a_pod_that_failed_without_a_container() -> None:
