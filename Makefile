@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN_WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit lock clean bench slurm slurm-down cluster cluster-down
+.PHONY: help demo test lint types layers page unit lock clean bench slurm slurm-down cluster cluster-down web web-test
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,7 +27,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 demo: $(VENV)/.installed  ## Run the real analysis on all cores and say how to look further
 	$(BIN)/flowctl run examples/digits/analysis.py --backend parallel
 
-test: lint types layers unit  ## Everything that CI checks
+test: lint types layers page unit  ## Everything that CI checks
 
 lint: $(VENV)/.installed-dev  ## Style, with ruff
 	$(BIN)/ruff check .
@@ -38,6 +38,10 @@ types: $(VENV)/.installed-dev  ## Types, with mypy --strict
 
 layers: $(VENV)/.installed-dev  ## Which room may know which, with import-linter
 	$(BIN)/lint-imports
+
+page:  ## web-test, where the machine has Node
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory web-test; \
+	else echo "there is no Node here: the dashboard's page is not tested"; fi
 
 unit: $(VENV)/.installed-dev  ## All tests and doctests, on the test cluster where the machine can run one
 	$(BIN)/python -m tests.cluster up --if-possible
@@ -57,6 +61,19 @@ slurm: $(VENV)/.installed-dev  ## Start the Slurm test cluster (root); `. .slurm
 
 slurm-down: $(VENV)/.installed-dev  ## Stop it and remove all that it has made
 	$(BIN)/python -m tests.slurm down
+
+WEB := dashboard/web
+
+$(WEB)/node_modules/.installed: $(WEB)/package.json $(WEB)/package-lock.json
+	@command -v npm > /dev/null || { echo "The dashboard's page needs Node 20.19 or newer: https://nodejs.org"; exit 1; }
+	cd $(WEB) && npm ci --no-audit --no-fund
+	@touch $@
+
+web: $(WEB)/node_modules/.installed  ## Build the dashboard's page (needs Node 20.19 or newer)
+	cd $(WEB) && npm run build
+
+web-test: $(WEB)/node_modules/.installed  ## Check the page: types, tests, build, size of the first paint
+	cd $(WEB) && npm run types && npm test && npm run build && npm run size
 
 lock: $(BIN)/python  ## Write the hashed locks anew
 	$(BIN)/python -m pip install --quiet uv

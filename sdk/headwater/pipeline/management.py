@@ -187,6 +187,22 @@ class DbExecuteSql(Command):
             print("done")
 
 
+@Db.subcommand(name="prune")
+@argument(
+    "--older-than", required=True, metavar="AGE", help="how long ago a run must have ended: 90d, 12h, 4w"
+)
+@argument("-d", "--database", **_DATABASE)
+def db_prune(older_than: str, database: str | None) -> None:
+    """Remove the records of runs that ended long ago; with --dry-run, only count them."""
+    import time
+
+    from headwater.records.pruning import prune, seconds_of
+
+    dry_run = bool(context.args.dry_run)
+    counts = prune(database_url(database), before=time.time() - seconds_of(older_than), dry_run=dry_run)
+    _print_table(("table", "would go" if dry_run else "gone"), [(name, str(n)) for name, n in counts.items()])
+
+
 @Db.subcommand(name="gen_doc")
 @argument("-d", "--database", **_DATABASE)
 @argument("-o", "--output", metavar="FILE", help="a file to write; by default it is printed")

@@ -35,7 +35,7 @@ def mark_lost(url: str) -> list[str]:
     >>> mark_lost("sqlite:////nowhere/headwater.db")
     []
     """
-    from headwater.records.queries import reading
+    from headwater.records.reading import reading
 
     with reading(url) as connection:
         return [] if connection is None else mark_lost_in(connection)

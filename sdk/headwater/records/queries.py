@@ -1,21 +1,19 @@
 """Read the run database. A database that does not exist yet holds no runs; that is no error.
 
-Every function takes the URL of the database (`headwater.configuration.database_url()`).
+Every function takes the URL of the database (`headwater.configuration.database_url()`); those about one run take a
+`Pool` too.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from headwater.engine.intervals import IntervalSet, Range
 from headwater.errors import UsageError
-from headwater.records.connection import Connection, Row, connect, shown, sqlite_path
+from headwater.records.connection import Connection, Row, shown
 from headwater.records.lost import mark_lost_in
 from headwater.records.model import (
     Attempt,
@@ -27,49 +25,23 @@ from headwater.records.model import (
     Run,
     Slice,
 )
-from headwater.records.schema import ensure_schema, has_table, refuse_newer, revisions
+from headwater.records.reading import Database, reading
+from headwater.records.rows import (
+    ATTEMPT,
+    EXCEPTION,
+    ITEM,
+    NODE,
+    RUN,
+    fields_of,
+    item_of,
+    names,
+    node_of,
+    parsed,
+    ranges_of,
+    run_of,
+)
 
 logger = logging.getLogger("headwater.records")
-
-_ERROR = ("error_type", "error_message", "error_class")
-_RUN = (
-    *("run_id", "name", "phase", "backend", "target", "started_at", "finished_at", "message", "exit_code"),
-    *("failed_items", "resumed_from", "host", "pid", "login", "inputs", "outputs", "code"),
-    *("document_digest", "configuration_digest", "namespace", "project", "labels"),
-    *("progress_done", "progress_total", *_ERROR, "error_node"),
-)
-_NODE = (
-    *("path", "phase", "kind", "ref", "attempt", "message", "started_at", "finished_at", "inputs", "outputs"),
-    *("answer", "total", "succeeded", "failed", "cached", *_ERROR, "error_node"),
-)
-_ATTEMPT = ("path", "attempt", "phase", "started_at", "finished_at", *_ERROR)
-_ITEM = ("item_index", "phase", "attempt", "finished_at", *_ERROR)
-_EXCEPTION = ("path", "item_index", "attempt", "type", "message", "error_class", "traceback", "raised_at")
-
-
-@contextmanager
-def reading(url: str) -> Iterator[Connection | None]:
-    """A connection to a database at the right schema, or None where there is nothing in it yet.
-
-    Raises:
-        RecordsError: it is damaged, newer than this code, or out of reach.
-    """
-    path = sqlite_path(url)
-    if path is not None and path != ":memory:" and not Path(path).exists():
-        yield None
-        return
-    connection = connect(url)
-    try:
-        found = revisions(connection)
-        refuse_newer(found, url)
-        if not found and not has_table(connection, "run"):
-            yield None
-        else:
-            ensure_schema(connection, url)
-            yield connection
-    finally:
-        connection.close()
-
 
 # ---------------------------------------------------------------- runs
 
@@ -94,7 +66,7 @@ def list_runs(
     if since is not None:
         parts.append("started_at >= :since")
     where = f" WHERE {' AND '.join(parts)}" if parts else ""
-    sql = f"SELECT {_names(_RUN)} FROM run{where} ORDER BY started_at DESC, run_id DESC"
+    sql = f"SELECT {names(RUN)} FROM run{where} ORDER BY started_at DESC, run_id DESC"
     if limit is not None:
         sql += f" LIMIT {int(limit)}"
     with reading(url) as connection:
@@ -102,7 +74,7 @@ def list_runs(
             return []
         lost = mark_lost_in(connection)
         given = {key: value for key, value in {**wanted, "since": since}.items() if value is not None}
-        return [_run(row, lost) for row in connection.rows(sql, given)]
+        return [run_of(RUN, row, lost) for row in connection.rows(sql, given)]
 
 
 def get_run(url: str, run: str) -> Run:
@@ -123,11 +95,11 @@ def get_run(url: str, run: str) -> Run:
     if len(rows) > 1:
         listed = ", ".join(row[0] for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
         raise UsageError(f"several runs begin with {run!r}: {listed}", fix="Give more of the id.")
-    return _run(rows[0], lost)
+    return run_of(RUN, rows[0], lost)
 
 
 def _found(connection: Connection, run: str) -> list[Row]:
-    sql = f"SELECT {_names(_RUN)} FROM run"
+    sql = f"SELECT {names(RUN)} FROM run"
     latest = "ORDER BY started_at DESC, run_id DESC LIMIT"
     if run == "last":
         return connection.rows(f"{sql} {latest} 1")
@@ -154,7 +126,7 @@ def _named(connection: Connection, run: str, sql: str, latest: str) -> list[Row]
     return rows[:1]
 
 
-def document(url: str, run: Run) -> dict[str, Any] | None:
+def document(url: Database, run: Run) -> dict[str, Any] | None:
     """The document that the run ran, or None where none was recorded."""
     return _content(url, "document", run.document_digest)
 
@@ -164,7 +136,7 @@ def configuration(url: str, run: Run) -> dict[str, Any] | None:
     return _content(url, "configuration", run.configuration_digest)
 
 
-def _content(url: str, table: str, digest: str | None) -> dict[str, Any] | None:
+def _content(url: Database, table: str, digest: str | None) -> dict[str, Any] | None:
     if digest is None:
         return None
     rows = _select(url, f"SELECT content FROM {table} WHERE digest = :digest", digest=digest)
@@ -175,30 +147,28 @@ def _content(url: str, table: str, digest: str | None) -> dict[str, Any] | None:
 # ---------------------------------------------------------------- what is in a run
 
 
-def nodes(url: str, run_id: str) -> dict[str, Node]:
+def nodes(url: Database, run_id: str) -> dict[str, Node]:
     """The nodes of a run by path, in the order in which they started."""
-    sql = (
-        f"SELECT {_names(_NODE)} FROM block WHERE run_id = :run ORDER BY started_at IS NULL, started_at, path"
-    )
-    return {row[0]: _node(row) for row in _select(url, sql, run=run_id)}
+    sql = f"SELECT {names(NODE)} FROM block WHERE run_id = :run ORDER BY started_at IS NULL, started_at, path"
+    return {row[0]: node_of(row) for row in _select(url, sql, run=run_id)}
 
 
-def edges(url: str, run_id: str) -> list[tuple[str, str]]:
+def edges(url: Database, run_id: str) -> list[tuple[str, str]]:
     """Which node depends on which: (from, to)."""
     sql = "SELECT from_path, to_path FROM edge WHERE run_id = :run ORDER BY from_path, to_path"
     return [(source, target) for source, target in _select(url, sql, run=run_id)]
 
 
-def attempts(url: str, run_id: str, path: str | None = None) -> list[Attempt]:
+def attempts(url: Database, run_id: str, path: str | None = None) -> list[Attempt]:
     """The attempts of a run, or of one node, in order."""
-    sql = f"SELECT {_names(_ATTEMPT)} FROM attempt WHERE run_id = :run{_at(path)} ORDER BY path, attempt"
-    return [Attempt(**_fields(_ATTEMPT, row)) for row in _select(url, sql, run=run_id, path=path)]
+    sql = f"SELECT {names(ATTEMPT)} FROM attempt WHERE run_id = :run{_at(path)} ORDER BY path, attempt"
+    return [Attempt(**fields_of(ATTEMPT, row)) for row in _select(url, sql, run=run_id, path=path)]
 
 
-def exceptions(url: str, run_id: str, path: str | None = None) -> list[ExceptionRecord]:
+def exceptions(url: Database, run_id: str, path: str | None = None) -> list[ExceptionRecord]:
     """The exceptions raised in a run, or in one node, the first first."""
     sql = (
-        f"SELECT {_names(_EXCEPTION)} FROM runtime_exception WHERE run_id = :run{_at(path)} "
+        f"SELECT {names(EXCEPTION)} FROM runtime_exception WHERE run_id = :run{_at(path)} "
         "ORDER BY raised_at, path, item_index, attempt"
     )
     return [
@@ -207,16 +177,16 @@ def exceptions(url: str, run_id: str, path: str | None = None) -> list[Exception
     ]
 
 
-def items(url: str, run_id: str, path: str, phase: str | None = None) -> list[Item]:
+def items(url: Database, run_id: str, path: str, phase: str | None = None) -> list[Item]:
     """The items of a map that ended, in order: all of them, or those of one phase."""
     found: dict[int, Item] = {}
     sql = "SELECT ranges, finished_at FROM map_slice WHERE run_id = :run AND path = :path"
     for ranges, at in _select(url, sql, run=run_id, path=path):
-        for start, stop in _ranges(ranges):
+        for start, stop in ranges_of(ranges):
             found.update((index, Item(index, "Succeeded", 1, at)) for index in range(start, stop))
     # Items that failed once have a row of their own, which knows more.
-    sql = f"SELECT {_names(_ITEM)} FROM map_item WHERE run_id = :run AND path = :path"
-    found.update((row[0], _item(row)) for row in _select(url, sql, run=run_id, path=path))
+    sql = f"SELECT {names(ITEM)} FROM map_item WHERE run_id = :run AND path = :path"
+    found.update((row[0], item_of(row)) for row in _select(url, sql, run=run_id, path=path))
     return [found[index] for index in sorted(found) if phase in (None, found[index].phase)]
 
 
@@ -229,7 +199,7 @@ def known(url: str, run_id: str) -> dict[str, KnownNode]:
     failed: dict[str, dict[int, Error]] = {}
     sql = "SELECT path, ranges, outputs FROM map_slice WHERE run_id = :run ORDER BY path, first_index"
     for path, ranges, outputs in _select(url, sql, run=run_id):
-        slices.setdefault(path, []).append(Slice(_ranges(ranges), _json(outputs)))
+        slices.setdefault(path, []).append(Slice(ranges_of(ranges), parsed(outputs)))
     sql = (
         "SELECT path, item_index, error_type, error_message, error_class "
         "FROM map_item WHERE run_id = :run AND phase = 'Failed' ORDER BY path, item_index"
@@ -264,7 +234,7 @@ def _union(slices: Sequence[Slice]) -> tuple[Range, ...]:
 # ---------------------------------------------------------------- rows to data
 
 
-def _select(url: str, sql: str, **parameters: object) -> list[Row]:
+def _select(url: Database, sql: str, **parameters: object) -> list[Row]:
     with reading(url) as connection:
         if connection is None:
             return []
@@ -273,49 +243,3 @@ def _select(url: str, sql: str, **parameters: object) -> list[Row]:
 
 def _at(path: str | None) -> str:
     return "" if path is None else " AND path = :path"
-
-
-def _names(columns: Sequence[str]) -> str:
-    return ", ".join(columns)
-
-
-def _fields(columns: Sequence[str], row: Row) -> dict[str, Any]:
-    """The row by column, its `error_...` columns made one `error`."""
-    fields = dict(zip(columns, row, strict=True))
-    kind, message, error_class = (fields.pop(name) for name in _ERROR)
-    node = fields.pop("error_node", None)
-    fields["error"] = None if kind is None else Error(kind, message or "", error_class or "Error", node or "")
-    return fields
-
-
-def _run(row: Row, lost: Sequence[str]) -> Run:
-    fields = _fields(_RUN, row)
-    fields["namespace"] = fields["namespace"] or ""
-    for name in ("inputs", "outputs", "code", "labels"):
-        fields[name] = _json(fields[name]) or {}
-    fields["user"] = fields.pop("login")
-    run = Run(**fields)
-    # Where the database could not be written, the row still says what was true once.
-    return replace(run, phase="Lost") if run.run_id in lost and not run.ended else run
-
-
-def _node(row: Row) -> Node:
-    fields = _fields(_NODE, row)
-    fields["inputs"] = _json(fields["inputs"])
-    fields["outputs"] = _json(fields["outputs"])
-    if fields["answer"] is not None:
-        fields["answer"] = bool(fields["answer"])
-    return Node(**fields)
-
-
-def _item(row: Row) -> Item:
-    fields = _fields(_ITEM, row)
-    return Item(fields.pop("item_index"), **fields)
-
-
-def _json(text: str | None) -> Mapping[str, Any] | None:
-    return None if text is None else json.loads(text)
-
-
-def _ranges(text: str) -> tuple[Range, ...]:
-    return IntervalSet.parse(text).ranges()

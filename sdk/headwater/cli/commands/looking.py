@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 
 from headwater.cli.printing import clock, glyph, phase_style, print_json, recorded, seconds, styled, table
 from headwater.cli.runs import Place, Remote, lists_cluster, locate
-from headwater.configuration import database_url, setup_logging, state_dir
+from headwater.configuration import database_url, setup_logging
 from headwater.errors import UsageError
 from headwater.records import queries
+from headwater.records.log_files import LogFilter, log_file
 from headwater.records.model import Error, Node, Run
 
 FOLLOW_SECONDS = 0.2
@@ -202,8 +202,9 @@ def show_logs(
             "--item needs a node: the map that it is an item of", fix="flowctl logs RUN NODE --item N"
         )
     url = database_url()
-    wanted = _Wanted(f"{node}[{item}]" if item is not None else node, run)
-    file = state_dir() / "logs" / f"{run.run_id}.jsonl"
+    nodes = queries.nodes(url, run.run_id) if node is not None else {}
+    wanted = LogFilter.of(f"{node}[{item}]" if item is not None else node, nodes)
+    file = log_file(run.run_id)
     if json and not follow:
         print_json([log_object(entry) for entry in _entries(file) if wanted.has(entry)])
         return
@@ -217,37 +218,6 @@ def show_logs(
         if ended:
             return
         time.sleep(FOLLOW_SECONDS)
-
-
-class _Wanted:
-    """Which lines are asked for: those of a node, of an item, and of all that is below it."""
-
-    def __init__(self, node: str | None, run: Run) -> None:
-        self.path: str | None = None
-        self.index: int | None = None
-        if node is None:
-            return
-        nodes = queries.nodes(database_url(), run.run_id)
-        known = {path.replace("_", "-"): path for path in nodes}
-        path = node.replace("_", "-").removeprefix("main/")
-        match = re.fullmatch(r"(.*)\[(\d+)\]", path)
-        if path not in known and match is not None:
-            path, self.index = match[1], int(match[2])
-        head = path.partition("[")[0]
-        if path not in known and head not in known:
-            raise UsageError(f"there is no node {node!r} in {run.run_id}", fix=f"Nodes: {', '.join(nodes)}.")
-        self.path = path
-
-    def has(self, entry: Mapping[str, Any]) -> bool:
-        if self.path is None:
-            return True
-        path = str(entry["p"]).replace("_", "-")
-        if self.index is not None:
-            item = f"{self.path}[{self.index}]"
-            return (path == self.path and entry.get("i") == self.index) or path.startswith(
-                (item + "/", item + "[")
-            )
-        return path == self.path or path.startswith((self.path + "/", self.path + "["))
 
 
 def _entries_from(file: Path, position: int) -> Iterator[tuple[dict[str, Any], int]]:

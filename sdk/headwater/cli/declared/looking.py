@@ -1,4 +1,4 @@
-"""list, show, get, logs, diff."""
+"""list, show, get, logs, diff, ui."""
 
 from __future__ import annotations
 
@@ -131,3 +131,43 @@ def diff(
     from headwater.cli.commands.looking import show_diff
 
     show_diff(a, b, json=output is Output.JSON)
+
+
+@app.command()
+def ui(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 0,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
+    database: Annotated[
+        str | None, typer.Option(metavar="URL", help="The run database; that of the config by default.")
+    ] = None,
+    token: Annotated[
+        str, typer.Option(envvar="HEADWATER_UI_TOKEN", help="A secret that everybody must give.")
+    ] = "",
+    trust_proxy_headers: Annotated[
+        bool,
+        typer.Option("--trust-proxy-headers", help="A proxy in front logs people in and says who they are."),
+    ] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="For looking only: no actions.")] = False,
+) -> None:
+    """Look at runs in the browser: a list, graphs, logs, as they change.
+
+    On another address than 127.0.0.1 it wants --token or --trust-proxy-headers.
+
+    Examples:
+
+      flowctl ui
+
+      flowctl ui --no-open --port 8265 --database postgresql://headwater@db/runs
+    """
+    from headwater.cli.commands.dashboard import open_dashboard
+
+    open_dashboard(
+        host=host,
+        port=port,
+        opens=open_,
+        database=database,
+        token=token,
+        trust_proxy_headers=trust_proxy_headers,
+        read_only=read_only,
+    )

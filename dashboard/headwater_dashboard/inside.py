@@ -1,0 +1,136 @@
+"""Routes about what is in a run: nodes, attempts, items of maps, events, exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from headwater.records import queries
+from headwater.records.map_items import map_items
+from headwater.records.model import Attempt, ExceptionRecord
+
+from headwater_dashboard import models
+from headwater_dashboard.failures import groups_of, traceback_of
+from headwater_dashboard.routes import PROBLEMS, AppStore, MapPath, NodePath, RunId
+
+router = APIRouter(prefix="/runs/{run_id}", responses=PROBLEMS)
+
+Offset = Annotated[int, Query(ge=0, le=10**9)]
+Limit = Annotated[int, Query(ge=1, le=10_000)]
+MOST_GROUPS = 200
+
+
+@router.get("/nodes", response_model=models.Graph)
+def get_nodes(store: AppStore, run_id: RunId) -> Response:
+    """All nodes of a run in the order of their start, and what waits for what."""
+    store.run(run_id)
+    nodes = [models.Node.model_validate(node) for node in queries.nodes(store.pool, run_id).values()]
+    edges = [models.Edge.model_validate({"from": a, "to": b}) for a, b in queries.edges(store.pool, run_id)]
+    graph = models.Graph.model_construct(nodes=nodes, edges=edges)
+    # Thousands of nodes are validated once: what FastAPI is handed as a model it checks again.
+    return Response(graph.model_dump_json(by_alias=True), media_type="application/json")
+
+
+@router.get("/attempts")
+def get_attempts(store: AppStore, run_id: RunId, path: NodePath = None) -> models.Attempts:
+    """The attempts of a run, or of one node, in order."""
+    store.run(run_id)
+    return models.Attempts.model_validate({"items": queries.attempts(store.pool, run_id, path)})
+
+
+@router.get("/items")
+def get_items(
+    store: AppStore,
+    run_id: RunId,
+    path: MapPath,
+    phase: Annotated[str | None, Query(max_length=50)] = None,
+    offset: Offset = 0,
+    limit: Limit = 1000,
+) -> models.ItemPage:
+    """Items of a map, or those of them in one phase."""
+    found = map_items(store.pool, run_id, store.node(run_id, path))
+    items = found.page(phase=phase, offset=offset, limit=limit)
+    return models.ItemPage.model_validate({"total": found.total, "counts": found.counts(), "items": items})
+
+
+@router.get("/items/states")
+def get_item_states(store: AppStore, run_id: RunId, path: MapPath) -> models.ItemStates:
+    """The state of every item of a map, as half-open ranges."""
+    found = map_items(store.pool, run_id, store.node(run_id, path))
+    return models.ItemStates.model_validate(found)
+
+
+@router.get("/events")
+def get_events(
+    store: AppStore, run_id: RunId, path: NodePath = None, offset: Offset = 0, limit: Limit = 10_000
+) -> models.Events:
+    """What happened in a run, in the order of time: attempts begin and end, exceptions are raised."""
+    store.run(run_id)
+    attempts = queries.attempts(store.pool, run_id, path)
+    exceptions = queries.exceptions(store.pool, run_id, path)
+    events = sorted([*_of_attempts(attempts), *_of_exceptions(exceptions)], key=lambda event: event.at)
+    return models.Events(items=events[offset : offset + limit])
+
+
+def _of_attempts(attempts: list[Attempt]) -> Iterator[models.Event]:
+    for each in attempts:
+        if each.started_at is not None:
+            yield models.Event(
+                at=each.started_at,
+                path=each.path,
+                index=None,
+                attempt=each.attempt,
+                phase="Running",
+                message="",
+            )
+        if each.finished_at is not None:
+            message = f"{each.error.type}: {each.error.message}" if each.error else ""
+            yield models.Event(
+                at=each.finished_at, path=each.path, index=None, attempt=each.attempt, phase=each.phase,
+                message=message,
+            )  # fmt: skip
+
+
+def _of_exceptions(exceptions: list[ExceptionRecord]) -> Iterator[models.Event]:
+    for each in exceptions:
+        # That of a node itself is the end of its attempt already.
+        if each.raised_at is not None and each.index is not None:
+            yield models.Event(
+                at=each.raised_at, path=each.path, index=each.index, attempt=each.attempt, phase="Failed",
+                message=f"{each.type}: {each.message}",
+            )  # fmt: skip
+
+
+@router.get("/exceptions")
+def get_exceptions(
+    store: AppStore, run_id: RunId, path: NodePath = None, offset: Offset = 0, limit: Limit = 1000
+) -> models.Exceptions:
+    """The exceptions that were raised in a run, or in one node, the first first."""
+    store.run(run_id)
+    found = queries.exceptions(store.pool, run_id, path)
+    return models.Exceptions.model_validate({"items": found[offset : offset + limit]})
+
+
+@router.get("/errors")
+def get_errors(store: AppStore, run_id: RunId) -> models.ErrorGroups:
+    """The exceptions of a run in groups of those that are alike, the first cause first."""
+    store.run(run_id)
+    groups = []
+    with store.reading() as connection:
+        for each in [] if connection is None else groups_of(connection, run_id)[:MOST_GROUPS]:
+            assert connection is not None
+            path, index, attempt = each.key
+            example = models.Example(
+                path=path,
+                index=None if index < 0 else index,
+                attempt=attempt,
+                traceback=traceback_of(connection, run_id, each.key),
+            )
+            groups.append(
+                models.ErrorGroup(
+                    signature=each.signature, type=each.type, error_class=each.error_class, message=each.message,
+                    count=each.count, first_at=each.first_at, nodes=list(each.nodes), example=example,
+                )
+            )  # fmt: skip
+    return models.ErrorGroups(groups=groups)

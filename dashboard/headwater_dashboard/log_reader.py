@@ -1,0 +1,126 @@
+"""Read a run's log file by pieces, whatever is in it: lines of 10 MB, bytes that are no text, lines half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from headwater.records.log_files import LogFilter
+
+LINE_BYTES = 256 * 1024
+"""Of a longer line only the beginning is shown."""
+
+TEXT_LIMIT = 4_000
+"""Characters of a line that are shown."""
+
+SCAN_BYTES = 8 * 1024 * 1024
+"""How much of a file one request looks at for lines that are wanted."""
+
+_STEP = 1024 * 1024
+_TEXT_FIELD = re.compile(rb'"x":\s*"')
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Lines as text; offsets are bytes of the file. `at_end`: there is no further whole line."""
+
+    text: str
+    offset: int
+    next_offset: int
+    size: int
+    at_end: bool
+
+
+def read_chunk(file: Path, *, offset: int, limit: int, wanted: LogFilter, text: str = "") -> Chunk:
+    """The lines from an offset on: about `limit` bytes of those that are wanted and hold a text.
+
+    >>> read_chunk(Path("/nowhere/r1.jsonl"), offset=0, limit=100, wanted=LogFilter())
+    Chunk(text='', offset=0, next_offset=0, size=0, at_end=True)
+    """
+    try:
+        stream = file.open("rb")
+    except OSError:
+        return Chunk("", offset, offset, 0, True)
+    with stream:
+        size = os.fstat(stream.fileno()).st_size
+        start = at = _line_start(stream, min(offset, size))
+        room, lines, at_end = limit, [], False
+        while room > 0 and at - start < SCAN_BYTES:
+            raw, end = _line(stream)
+            if raw is None:
+                at_end = True
+                break
+            at = end
+            entry = _entry(raw)
+            if wanted.has(entry) and (not text or text.casefold() in str(entry["x"]).casefold()):
+                line = _shown(entry)
+                lines.append(line)
+                room -= len(line.encode()) + 1
+    return Chunk("".join(f"{line}\n" for line in lines), start, at, size, at_end)
+
+
+def _line_start(stream: BinaryIO, offset: int) -> int:
+    """The first place from the offset on where a line begins."""
+    if offset == 0:
+        return 0
+    stream.seek(offset - 1)
+    while (piece := stream.readline(_STEP)) and not piece.endswith(b"\n"):
+        pass
+    return stream.tell()
+
+
+def _line(stream: BinaryIO) -> tuple[bytes | None, int]:
+    """The beginning of the next line and where it ends; None when it is not written to its end yet."""
+    raw = stream.readline(LINE_BYTES)
+    piece = raw
+    while piece and not piece.endswith(b"\n"):
+        piece = stream.readline(_STEP)
+    return (raw if piece else None), stream.tell()
+
+
+def _entry(raw: bytes) -> dict[str, Any]:
+    """What a line says; a line that is no JSON is text itself."""
+    if not raw.endswith(b"\n"):
+        raw = _closed(raw)
+    try:
+        entry = json.loads(raw)
+    except ValueError:
+        entry = None
+    if not isinstance(entry, dict) or "x" not in entry:
+        return {"p": "", "x": raw.decode("utf-8", "replace").rstrip("\n")}
+    return entry
+
+
+def _closed(raw: bytes) -> bytes:
+    """The beginning of a line that is too long, made whole: its text ends before the first escape beyond the limit."""
+    found = _TEXT_FIELD.search(raw)
+    if found is None:
+        return raw
+    text = raw[found.end() : found.end() + LINE_BYTES // 2]
+    keep = text[:TEXT_LIMIT].decode("utf-8", "ignore").rpartition("\\")
+    kept = keep[2] if not keep[1] else keep[0].rstrip("\\")
+    return raw[: found.end()] + kept.encode() + ' … (a very long line)"}'.encode()
+
+
+def _shown(entry: Mapping[str, Any]) -> str:
+    text = str(entry["x"]).encode("utf-8", "replace").decode()
+    if len(text) > TEXT_LIMIT:
+        text = f"{text[:TEXT_LIMIT]} … ({len(text):,} characters)"
+    index = f"[{entry['i']}]" if "i" in entry else ""
+    where = f"{entry.get('p', '')}{index}"
+    stamp = _clock(entry.get("t"))
+    return f"{stamp}{where}: {text}" if where else f"{stamp}{text}"
+
+
+def _clock(at: object) -> str:
+    """The time of day, or nothing for what is no time."""
+    try:
+        return time.strftime("%H:%M:%S ", time.localtime(at)) if isinstance(at, int | float) else ""
+    except (OverflowError, ValueError, OSError):
+        return ""

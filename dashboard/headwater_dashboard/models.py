@@ -1,0 +1,287 @@
+"""What the API answers, for OpenAPI and for the page. Times are seconds since the epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Json = dict[str, Any]
+
+
+class Model(BaseModel):
+    """A part of an answer, made of the records' own data."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Problem(BaseModel):
+    """Why a request was refused, and what to do about it."""
+
+    code: str
+    message: str
+    fix: str
+
+
+class Error(Model):
+    """Why something failed."""
+
+    type: str
+    message: str
+    error_class: str
+    node: str
+
+
+class Run(Model):
+    """A run as the list shows it."""
+
+    run_id: str
+    name: str
+    phase: str
+    backend: str
+    target: str
+    namespace: str
+    project: str | None
+    labels: dict[str, Any]
+    user: str
+    host: str
+    message: str
+    started_at: float
+    finished_at: float | None
+    failed_items: int
+    exit_code: int | None
+    resumed_from: str | None
+    error: Error | None
+    progress_done: int | None
+    progress_total: int | None
+
+
+class RunDetail(Run):
+    """A run with its values, encoded: `{"json": ...}`, or what says where a larger one is."""
+
+    inputs: Json
+    outputs: Json
+    code: dict[str, Any]
+
+
+class RunPage(Model):
+    """Runs, latest first; `next` is the cursor of the next page."""
+
+    items: list[Run]
+    next: str | None
+
+
+class Document(Model):
+    """The document that a run ran."""
+
+    document: Json | None
+
+
+class Node(Model):
+    """A node of a run; `total` to `cached` count the items of a map."""
+
+    path: str
+    phase: str
+    kind: str
+    ref: str
+    attempt: int
+    message: str
+    started_at: float | None
+    finished_at: float | None
+    inputs: Json | None
+    outputs: Json | None
+    answer: bool | None
+    total: int | None
+    succeeded: int | None
+    failed: int | None
+    cached: int | None
+    error: Error | None
+
+
+class Edge(BaseModel):
+    """That one node waits for another."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+
+
+class Graph(Model):
+    """The nodes of a run in the order of their start, and what waits for what."""
+
+    nodes: list[Node]
+    edges: list[Edge]
+
+
+class Attempt(Model):
+    """One attempt of a node."""
+
+    path: str
+    attempt: int
+    phase: str
+    started_at: float | None
+    finished_at: float | None
+    error: Error | None
+
+
+class Attempts(Model):
+    """The attempts of a run or a node, in order."""
+
+    items: list[Attempt]
+
+
+class Item(Model):
+    """An item of a map."""
+
+    index: int
+    phase: str
+    attempt: int
+    finished_at: float | None
+    error: Error | None
+
+
+class ItemPage(Model):
+    """Some items of a map; `counts` are those of all."""
+
+    total: int
+    counts: dict[str, int]
+    items: list[Item]
+
+
+class ItemRange(Model):
+    """Items from `start` up to, but without, `stop`, all in one phase."""
+
+    start: int
+    stop: int
+    phase: str
+
+
+class ItemStates(Model):
+    """The state of every item of a map."""
+
+    total: int
+    ranges: list[ItemRange]
+
+
+class Event(Model):
+    """Something that happened in a run."""
+
+    at: float
+    path: str
+    index: int | None
+    attempt: int
+    phase: str
+    message: str
+
+
+class Events(Model):
+    """What happened, in the order of time."""
+
+    items: list[Event]
+
+
+class ExceptionRecord(Model):
+    """An exception that a task raised; `index` is that of a map's item."""
+
+    path: str
+    index: int | None
+    attempt: int
+    type: str
+    message: str
+    error_class: str
+    traceback: str
+    raised_at: float | None
+
+
+class Exceptions(Model):
+    """Exceptions, the first first."""
+
+    items: list[ExceptionRecord]
+
+
+class Example(Model):
+    """One exception of a group."""
+
+    path: str
+    index: int | None
+    attempt: int
+    traceback: str
+
+
+class ErrorGroup(Model):
+    """Exceptions that are alike: the same type, and messages that differ in numbers and names only."""
+
+    signature: str
+    type: str
+    error_class: str
+    message: str
+    count: int
+    first_at: float | None
+    nodes: list[str]
+    example: Example
+
+
+class ErrorGroups(Model):
+    """Groups of exceptions, the first cause first."""
+
+    groups: list[ErrorGroup]
+
+
+class LogChunk(Model):
+    """A piece of a log; offsets are bytes of the file, `complete` says that nothing more will come."""
+
+    text: str
+    offset: int
+    next_offset: int
+    size: int
+    complete: bool
+
+
+class Day(Model):
+    """The runs started on a day (UTC); `p50` and `p95` are seconds that those that succeeded took."""
+
+    day: str
+    succeeded: int
+    failed: int
+    other: int
+    p50: float | None
+    p95: float | None
+
+
+class Stats(Model):
+    """How many runs are in which phase, and how the latest days went."""
+
+    phases: dict[str, int]
+    days: list[Day]
+
+
+class Names(Model):
+    """What runs can be filtered by."""
+
+    names: list[str]
+    projects: list[str]
+    namespaces: list[str]
+    backends: list[str]
+    users: list[str]
+
+
+class Me(Model):
+    """Who asks, and what they may do; `csrf` goes into the header X-Headwater-CSRF of an action."""
+
+    user: str
+    authenticated: bool
+    actions: list[str]
+    csrf: str
+
+
+class Told(Model):
+    """What has come of an action."""
+
+    message: str
+
+
+class Health(Model):
+    """That the server answers."""
+
+    status: str

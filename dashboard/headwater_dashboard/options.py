@@ -1,0 +1,54 @@
+"""How a dashboard is set up, and whether that is safe."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from headwater.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Which database is shown, on which address, to whom.
+
+    `token` is asked of everybody; with `trust_proxy_headers` a proxy in front has asked already and says who it
+    is. `requests_per_second` is what one client may ask for over a longer time.
+
+    >>> Options("sqlite:///runs.db").is_loopback
+    True
+    """
+
+    database: str
+    host: str = "127.0.0.1"
+    token: str = ""
+    trust_proxy_headers: bool = False
+    read_only: bool = False
+    requests_per_second: float = 100.0
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the address."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def check(self) -> None:
+        """Refuse to show runs to a network without asking who it is.
+
+        >>> Options("sqlite:///runs.db", host="0.0.0.0").check()
+        Traceback (most recent call last):
+        headwater.errors.UsageError: on 0.0.0.0 everybody in the network could see and end runs. Give a secret \
+with --token, or --trust-proxy-headers where a proxy logs people in.
+
+        Raises:
+            UsageError: the address is open to others and nothing says who may come in.
+        """
+        if not (self.is_loopback or self.token or self.trust_proxy_headers):
+            raise UsageError(
+                f"on {self.host} everybody in the network could see and end runs",
+                fix="Give a secret with --token, or --trust-proxy-headers where a proxy logs people in.",
+            )

@@ -1,0 +1,49 @@
+"""What all routes share: the store of the application, and parameters that several of them take."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query, Request
+
+from headwater_dashboard.models import Problem
+from headwater_dashboard.options import Options
+from headwater_dashboard.store import Store
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": said}
+    for status, said in {
+        400: "The request cannot be read.",
+        401: "Nobody is logged in.",
+        403: "This is not allowed.",
+        404: "There is no such run or node.",
+        409: "The run is in no state for this.",
+        413: "The request is too large.",
+        422: "A parameter is not valid.",
+        429: "Too many requests.",
+        500: "The database is damaged or of another version.",
+        502: "The cluster refused.",
+        503: "The database is out of reach for the moment.",
+    }.items()
+}
+
+
+def store_of(request: Request) -> Store:
+    """The store of the application that a request is for."""
+    store: Store = request.app.state.store
+    return store
+
+
+def options_of(request: Request) -> Options:
+    """How the application is set up."""
+    options: Options = request.app.state.options
+    return options
+
+
+AppStore = Annotated[Store, Depends(store_of)]
+AppOptions = Annotated[Options, Depends(options_of)]
+RunId = Annotated[str, Path(max_length=200, description="The id of a run.")]
+NodePath = Annotated[
+    str | None, Query(max_length=2000, description="Only this node: `process[3]/transform`.")
+]
+MapPath = Annotated[str, Query(max_length=2000, description="The path of the map.")]

@@ -1,0 +1,100 @@
+"""The run database as the routes ask it: one pool of connections, and runs whose process is gone marked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, TypeVar
+
+from headwater.records.connection import Connection
+from headwater.records.lost import mark_lost_in
+from headwater.records.model import Node, Run
+from headwater.records.pages import find_run
+from headwater.records.queries import nodes
+from headwater.records.reading import Pool, reading
+
+from headwater_dashboard.problems import RequestError
+
+T = TypeVar("T")
+
+LOST_EVERY = 5.0
+"""Seconds between looks for processes that are gone."""
+
+KEPT_SECONDS = 10.0
+"""For how long numbers about all runs are shown again."""
+
+
+class Store:
+    """What the API reads.
+
+    >>> store = Store("sqlite:////nowhere/headwater.db")
+    >>> with store.reading() as connection:
+    ...     connection is None
+    True
+    """
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.url = url
+        self.pool = Pool(url)
+        self._clock = clock
+        self._looked = float("-inf")
+        self._kept: dict[object, tuple[float, Any]] = {}
+        self._lock = Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection | None]:
+        """A connection, or None while nothing is recorded."""
+        with reading(self.pool) as connection:
+            if connection is not None and self._is_time():
+                mark_lost_in(connection)
+            yield connection
+
+    def _is_time(self) -> bool:
+        with self._lock:
+            if self._clock() - self._looked < LOST_EVERY:
+                return False
+            self._looked = self._clock()
+            return True
+
+    def run(self, run_id: str) -> Run:
+        """The run with this id.
+
+        Raises:
+            RequestError: there is none.
+        """
+        with self.reading() as connection:
+            found = None if connection is None else find_run(connection, run_id)
+        if found is None:
+            raise RequestError(404, f"there is no run {run_id!r}", fix="`flowctl list` shows the runs.")
+        return found
+
+    def node(self, run_id: str, path: str) -> Node:
+        """A node of a run.
+
+        Raises:
+            RequestError: the run or the node is not there.
+        """
+        self.run(run_id)
+        found = nodes(self.pool, run_id)
+        if path not in found:
+            listed = ", ".join(list(found)[:20]) or "none"
+            raise RequestError(404, f"there is no node {path!r} in {run_id}", fix=f"Nodes: {listed}.")
+        return found[path]
+
+    def kept(self, key: object, compute: Callable[[], T]) -> T:
+        """What was computed a moment ago, or is now."""
+        with self._lock:
+            at, value = self._kept.get(key, (float("-inf"), None))
+        if self._clock() - at < KEPT_SECONDS:
+            kept: T = value
+            return kept
+        computed = compute()
+        with self._lock:
+            self._kept[key] = (self._clock(), computed)
+        return computed
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.pool.close()

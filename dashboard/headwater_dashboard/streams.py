@@ -1,0 +1,134 @@
+"""Routes that go on: server-sent events about runs and their logs; and the log by pieces."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from headwater.errors import UsageError
+from headwater.records import queries
+from headwater.records.log_files import LogFilter, log_file
+from headwater.records.model import Run
+
+from headwater_dashboard import models
+from headwater_dashboard.live import PING_SECONDS, Hub, message
+from headwater_dashboard.log_reader import Chunk, read_chunk
+from headwater_dashboard.problems import RequestError
+from headwater_dashboard.routes import PROBLEMS, AppStore, NodePath, RunId
+from headwater_dashboard.store import Store
+
+router = APIRouter(responses=PROBLEMS)
+
+FOLLOW_SECONDS = 0.3
+CHUNK_BYTES = 65_536
+_SSE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Server-sent events."}
+}
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+Bytes = Annotated[int, Query(ge=0, le=2**53)]
+Searched = Annotated[str, Query(max_length=200, description="Only lines that hold this text.")]
+
+
+def _hub(request: Request) -> Hub:
+    hub: Hub = request.app.state.hub
+    hub.admit()
+    return hub
+
+
+def _streamed(events: AsyncIterator[str]) -> StreamingResponse:
+    return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
+
+
+@router.get("/stream", response_class=StreamingResponse, responses=_SSE)
+async def stream_runs(request: Request) -> StreamingResponse:
+    """Every run that changes, as `event: run`; `event: ping` now and then."""
+    return _streamed(_hub(request).listen())
+
+
+@router.get("/runs/{run_id}/stream", response_class=StreamingResponse, responses=_SSE)
+async def stream_run(request: Request, store: AppStore, run_id: RunId) -> StreamingResponse:
+    """One run: first as it stands, then what changes, as `event: run` and `event: nodes`."""
+    await asyncio.to_thread(store.run, run_id)
+    return _streamed(_hub(request).listen(run_id))
+
+
+@router.get("/runs/{run_id}/logs")
+def get_logs(
+    store: AppStore,
+    run_id: RunId,
+    path: NodePath = None,
+    offset: Bytes = 0,
+    limit: Annotated[int, Query(ge=1, le=1_048_576)] = CHUNK_BYTES,
+    text: Searched = "",
+) -> models.LogChunk:
+    """What the tasks of a run printed and logged, from a byte of its log file on."""
+    run = store.run(run_id)
+    chunk = _chunk(run, _filter(store, run_id, path), offset, limit, text)
+    return models.LogChunk(
+        text=chunk.text,
+        offset=chunk.offset,
+        next_offset=chunk.next_offset,
+        size=chunk.size,
+        complete=chunk.at_end and run.ended,
+    )
+
+
+@router.get("/runs/{run_id}/logs/stream", response_class=StreamingResponse, responses=_SSE)
+async def stream_logs(
+    request: Request,
+    store: AppStore,
+    run_id: RunId,
+    path: NodePath = None,
+    offset: Bytes = 0,
+    text: Searched = "",
+) -> StreamingResponse:
+    """The log from a byte on, as `event: log`; `event: end` when the run has ended and all was said."""
+    await asyncio.to_thread(store.run, run_id)
+    wanted = await asyncio.to_thread(_filter, store, run_id, path)
+    return _streamed(_followed(_hub(request), store, run_id, wanted, offset, text))
+
+
+async def _followed(
+    hub: Hub, store: Store, run_id: str, wanted: LogFilter, offset: int, text: str
+) -> AsyncIterator[str]:
+    yield message("ping", "{}")
+    silent = 0.0
+    while not hub.closed:
+        run = await asyncio.to_thread(store.run, run_id)
+        chunk = await asyncio.to_thread(_chunk, run, wanted, offset, CHUNK_BYTES, text)
+        offset = chunk.next_offset
+        if chunk.text:
+            silent = 0.0
+            yield message("log", json.dumps({"text": chunk.text, "next_offset": offset}))
+        if not chunk.at_end:
+            continue
+        if run.ended:
+            yield message("end", json.dumps({"next_offset": offset}))
+            return
+        silent += FOLLOW_SECONDS
+        if silent >= PING_SECONDS:
+            silent = 0.0
+            yield message("ping", "{}")
+        await asyncio.sleep(FOLLOW_SECONDS)
+
+
+def _filter(store: Store, run_id: str, path: str | None) -> LogFilter:
+    if not path:
+        return LogFilter()
+    try:
+        return LogFilter.of(path, queries.nodes(store.pool, run_id))
+    except UsageError as error:
+        raise RequestError(404, error.message, fix=error.fix) from None
+
+
+def _chunk(run: Run, wanted: LogFilter, offset: int, limit: int, text: str) -> Chunk:
+    try:
+        file = log_file(run.run_id)
+    except UsageError:  # an id that is no file name: whoever wrote it has no log here
+        return Chunk("", offset, offset, 0, True)
+    return read_chunk(file, offset=offset, limit=limit, wanted=wanted, text=text)

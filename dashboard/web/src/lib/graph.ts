@@ -1,0 +1,52 @@
+import type { Edge } from "../api/types";
+import { ancestors } from "./paths";
+import type { Tree } from "./tree";
+
+/** What the graph draws: the nodes whose containers are all open, and the edges between the nearest drawn ones. */
+export interface VisibleGraph {
+  /** Containers come before what they contain. */
+  paths: string[];
+  edges: Edge[];
+}
+
+export function visibleGraph(tree: Tree, edges: readonly Edge[], open: ReadonlySet<string>): VisibleGraph {
+  const paths: string[] = [];
+  const visit = (path: string): void => {
+    paths.push(path);
+    if (!open.has(path)) return;
+    for (const child of tree.nodes.get(path)?.children ?? []) visit(child);
+  };
+  for (const root of tree.roots) visit(root);
+  return { paths, edges: liftEdges(edges, new Set(paths)) };
+}
+
+/** Edges between what is drawn: an end that is hidden moves to the container that hides it. */
+export function liftEdges(edges: readonly Edge[], drawn: ReadonlySet<string>): Edge[] {
+  const lifted = new Map<string, string | null>();
+  const nearest = (path: string): string | null => {
+    const known = lifted.get(path);
+    if (known !== undefined) return known;
+    const found = drawn.has(path) ? path : (ancestors(path).find((above) => drawn.has(above)) ?? null);
+    lifted.set(path, found);
+    return found;
+  };
+  const seen = new Map<string, Edge>();
+  for (const edge of edges) {
+    const from = nearest(edge.from);
+    const to = nearest(edge.to);
+    if (from === null || to === null || from === to || contains(from, to) || contains(to, from)) continue;
+    seen.set(`${from}\n${to}`, { from, to });
+  }
+  return [...seen.values()];
+}
+
+function contains(outer: string, inner: string): boolean {
+  return ancestors(inner).includes(outer);
+}
+
+/** The paths in which the words are found, in order; none for no words. */
+export function searchPaths(paths: Iterable<string>, text: string): string[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0) return [];
+  return [...paths].filter((path) => words.every((word) => path.toLowerCase().includes(word)));
+}

@@ -1,0 +1,69 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { api } from "../../api/client";
+import { useMe } from "../../api/queries";
+import type { Action, RunDetail } from "../../api/types";
+import { Dialog } from "../../components/Dialog";
+import { sensibleActions } from "../../lib/actions";
+
+const WHAT: Record<Action, [string, string]> = {
+  stop: ["Stop", "What runs is left to end, nothing new starts. `Resume` goes on from there."],
+  cancel: ["Cancel", "What runs is killed at once. What succeeded is kept."],
+  suspend: ["Suspend", "Nothing new starts until the run is resumed."],
+  resume: ["Resume", "Runs what is missing; what succeeded is not run again."],
+  retry: ["Retry", "Runs again what failed; what succeeded is not run again."],
+  approve: ["Approve", "Lets the run go on where it waits for an approval."],
+};
+
+/** What one may do to a run, each after a question. `node` narrows it to one node. */
+export function Actions({ run, node = null, only }: { run: RunDetail; node?: string | null; only?: Action[] }) {
+  const me = useMe();
+  const client = useQueryClient();
+  const [asked, setAsked] = useState<Action | null>(null);
+  const act = useMutation({
+    mutationFn: (action: Action) => api.act(run.run_id, action, node, me.data?.csrf ?? ""),
+    onSuccess: () => {
+      setAsked(null);
+      void client.invalidateQueries({ queryKey: ["run", run.run_id] });
+    },
+  });
+  const actions = sensibleActions(run.phase, me.data?.actions ?? []).filter((action) => !only || only.includes(action));
+  if (actions.length === 0) return null;
+  return (
+    <span className="row actions">
+      {act.isSuccess ? <span role="status">{act.data.message}</span> : null}
+      {actions.map((action) => (
+        <button
+          key={action}
+          type="button"
+          className={action === "approve" ? "button primary" : "button"}
+          onClick={() => {
+            act.reset();
+            setAsked(action);
+          }}
+        >
+          {WHAT[action][0]}
+        </button>
+      ))}
+      {asked ? (
+        <Dialog title={`${WHAT[asked][0]} ${node ?? run.name}?`} close={() => setAsked(null)}>
+          <p>{WHAT[asked][1]}</p>
+          <p className="quiet mono">{run.run_id}</p>
+          {act.isError ? (
+            <p role="alert" className="bad">
+              {act.error.message}
+            </p>
+          ) : null}
+          <div className="row end">
+            <button type="button" className="button" onClick={() => setAsked(null)}>
+              Not now
+            </button>
+            <button type="button" className="button primary" disabled={act.isPending} onClick={() => act.mutate(asked)}>
+              {WHAT[asked][0]}
+            </button>
+          </div>
+        </Dialog>
+      ) : null}
+    </span>
+  );
+}

@@ -1,0 +1,155 @@
+import { Background, BackgroundVariant, Controls, type Edge, MiniMap, type NodeHandle, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStoreApi } from "@xyflow/react";
+import "@xyflow/react/dist/style.css";
+import { useEffect, useMemo, useRef } from "react";
+import { Loading } from "../../../components/States";
+import type { VisibleGraph } from "../../../lib/graph";
+import { useDark } from "../../../lib/hooks";
+import { setQuery } from "../../../lib/location";
+import { phaseColor } from "../../../lib/phases";
+import type { Tree } from "../../../lib/tree";
+import { FrameCard, NodeCard } from "./cards";
+import type { CardNode } from "./cards";
+import type { Boxes } from "../../../lib/nestedLayout";
+import type { Box } from "../../../lib/quickLayout";
+import { useLayout } from "./useLayout";
+
+const TYPES = { card: NodeCard, frame: FrameCard };
+
+/** Nearer than this a card can be read. */
+const READABLE = 0.42;
+
+/** Above this all of them on the screen at once would be slow and too small: the small map shows the whole. */
+const MANY = 1500;
+
+interface Props {
+  tree: Tree;
+  drawn: VisibleGraph;
+  open: ReadonlySet<string>;
+  toggle: (path: string) => void;
+  matches: readonly string[];
+  focus: string | null;
+  selected: string;
+}
+
+export function Canvas(props: Props) {
+  return (
+    <ReactFlowProvider>
+      <Flow {...props} />
+    </ReactFlowProvider>
+  );
+}
+
+function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
+  const boxes = useLayout(tree, drawn);
+  const dark = useDark();
+  const flow = useReactFlow();
+  const store = useStoreApi();
+  const target = focus ?? selected;
+  const fitted = useRef<Boxes | null>(null);
+
+  const found = useMemo(() => new Set(matches), [matches]);
+  const nodes = useMemo(
+    () =>
+      drawn.paths.flatMap((path): CardNode[] => {
+        const box = boxes?.get(path);
+        const node = tree.nodes.get(path);
+        if (!box || !node) return [];
+        const isOpen = node.children.length > 0 && open.has(path);
+        return [
+          {
+            id: path,
+            type: isOpen ? "frame" : "card",
+            position: { x: box.x, y: box.y },
+            ...(node.parent === null ? {} : { parentId: node.parent }),
+            width: box.width,
+            height: box.height,
+            measured: { width: box.width, height: box.height },
+            handles: handles(box),
+            zIndex: 0,
+            selected: path === selected,
+            ariaLabel: `${path}, ${node.phase}`,
+            data: { tree: node, match: found.has(path), focus: path === focus, toggle },
+          },
+        ];
+      }),
+    [boxes, drawn, tree, open, selected, found, focus, toggle],
+  );
+  const edges = useMemo(
+    () => drawn.edges.map((edge): Edge => ({ id: `${edge.from}\n${edge.to}`, source: edge.from, target: edge.to, type: "default", focusable: false })),
+    [drawn.edges],
+  );
+
+  useEffect(() => {
+    if (!boxes || boxes.size === 0) return;
+    const first = fitted.current === null;
+    const show = (id: string, duration: number): void => {
+      void flow.fitView({ nodes: [{ id }], maxZoom: 0.9, duration });
+    };
+    const frame = window.requestAnimationFrame(() => {
+      if (target !== "" && boxes.has(target)) show(target, first ? 0 : 250);
+      else if (first || fitted.current?.size !== boxes.size) {
+        // To fit a large graph first would draw all of it, too small to be read.
+        const { width, height } = store.getState();
+        const all = extent(boxes, tree);
+        const unreadable = Math.min(width / all.width, height / all.height) < READABLE;
+        const worth = unreadable ? worthALook(tree, drawn.paths) : undefined;
+        if (worth === undefined) void flow.fitView({ maxZoom: 1.1, padding: 0.1 });
+        else if (first) show(worth, 0);
+      }
+      fitted.current = boxes;
+    });
+    return () => window.cancelAnimationFrame(frame);
+    // The tree changes with every event; the view moves only with the layout and the target.
+  }, [boxes, target, flow, store]);
+
+  if (!boxes) return <Loading what="the layout" />;
+  return (
+    <div className="canvas">
+      <ReactFlow
+        nodes={nodes}
+        edges={edges}
+        nodeTypes={TYPES}
+        colorMode={dark ? "dark" : "light"}
+        onlyRenderVisibleElements
+        nodesDraggable={false}
+        nodesConnectable={false}
+        elementsSelectable
+        minZoom={drawn.paths.length > MANY ? 0.2 : 0.02}
+        maxZoom={2}
+        onNodeClick={(_event, node) => setQuery({ node: node.id, item: "" }, { replace: false })}
+        onPaneClick={() => setQuery({ node: "", item: "" })}
+        aria-label="Graph of the run; the Nodes tab has the same as a table"
+      >
+        <Background variant={BackgroundVariant.Dots} gap={20} size={1} />
+        <Controls showInteractive={false} />
+        <MiniMap pannable zoomable nodeColor={(node) => `var(${phaseColor((node as CardNode).data.tree.phase)})`} nodeStrokeWidth={0} ariaLabel="Small map of the graph" />
+      </ReactFlow>
+    </div>
+  );
+}
+
+/** What to show of a graph that is too large to be read at once: what failed, else what runs, else the beginning. */
+function worthALook(tree: Tree, paths: readonly string[]): string | undefined {
+  const first = (phase: string): string | undefined => paths.find((path) => tree.nodes.get(path)?.phase === phase);
+  return first("Failed") ?? first("Lost") ?? first("Running") ?? first("Suspended") ?? paths[0];
+}
+
+function extent(boxes: Boxes, tree: Tree): { width: number; height: number } {
+  const size = { width: 1, height: 1 };
+  for (const root of tree.roots) {
+    const box = boxes.get(root);
+    if (!box) continue;
+    size.width = Math.max(size.width, box.x + box.width);
+    size.height = Math.max(size.height, box.y + box.height);
+  }
+  return size;
+}
+
+/** Where edges meet a card. Said beforehand, so that React Flow need not draw each card once to measure it. */
+function handles({ width, height }: Box): NodeHandle[] {
+  const size = { width: 1, height: 1, y: height / 2 };
+  return [
+    { type: "target", position: Position.Left, x: 0, ...size },
+    { type: "source", position: Position.Right, x: width - 1, ...size },
+  ];
+}

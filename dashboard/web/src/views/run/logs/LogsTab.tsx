@@ -1,0 +1,118 @@
+import { useMemo, useState } from "react";
+import type { RunDetail, RunNode } from "../../../api/types";
+import { Icon } from "../../../components/Icon";
+import { Lines } from "../../../components/Lines";
+import { LiveMark } from "../../../components/LiveMark";
+import { SearchField } from "../../../components/SearchField";
+import { Empty, ErrorState, Loading } from "../../../components/States";
+import { useMatches } from "../../../components/useMatches";
+import { formatCount } from "../../../lib/duration";
+import { setQuery, useQueryString, useQueryValue } from "../../../lib/location";
+import { shownLines } from "../../../lib/logs";
+import { ended } from "../../../lib/phases";
+import { useLog } from "./useLog";
+
+/** What the run or one of its nodes wrote. */
+export default function LogsTab({ run, nodes }: { run: RunDetail; nodes: readonly RunNode[] }) {
+  const path = useQueryString().get("node") ?? "";
+  return (
+    <div className="fill">
+      <LogView key={path} run={run} path={path} nodes={nodes} />
+    </div>
+  );
+}
+
+function LogView({ run, path, nodes }: { run: RunDetail; path: string; nodes: readonly RunNode[] }) {
+  const over = ended(run.phase);
+  const [follow, setFollow] = useState(!over);
+  const [text, setText] = useQueryValue("q");
+  const log = useLog(run.run_id, path, follow && !over);
+  const lines = useMemo(() => shownLines(log.log), [log.log]);
+  const matches = useMatches(lines, text);
+  const rest = log.size - log.next;
+  const stick = follow && !over && text === "";
+
+  return (
+    <>
+      <div className="toolbar">
+        <SearchField label="Search the log" value={text} change={setText} hint={matches.hint} onEnter={matches.step} />
+        <NodeChoice path={path} nodes={nodes} />
+        {over ? null : (
+          <button type="button" className="toggle" aria-pressed={follow} onClick={() => setFollow(!follow)}>
+            <Icon name="down" size={14} /> Follow
+          </button>
+        )}
+        {follow && !over ? <LiveMark live={log.live} /> : null}
+        <span className="grow" />
+        {log.from > 0 ? (
+          <button type="button" className="button" onClick={log.restart}>
+            From the start
+          </button>
+        ) : null}
+        {rest > 0 && !log.busy ? (
+          <>
+            <button type="button" className="button" onClick={log.all} title="A search looks through what has been read">
+              Read all
+            </button>
+            <button type="button" className="button" onClick={log.tail}>
+              The end
+            </button>
+          </>
+        ) : null}
+        <span className="quiet num">
+          {log.busy ? "reading… " : ""}
+          {formatCount(lines.length)} lines{rest > 0 ? `, ${formatCount(Math.ceil(rest / 1024))} KB not read` : ""}
+        </span>
+      </div>
+      {log.from > 0 ? <p className="note">The lines before byte {formatCount(log.from)} are not shown: line numbers count from there.</p> : null}
+      {log.error !== null ? (
+        <ErrorState error={log.error} retry={log.restart} />
+      ) : lines.length > 0 ? (
+        <Lines
+          lines={lines}
+          wanted={text}
+          current={matches.line}
+          label="Log"
+          levels
+          follow={stick}
+          scrolled={(nearEnd, back) => {
+            if (back && stick && !nearEnd) setFollow(false);
+            if (nearEnd && rest > 0 && !log.busy) log.more();
+          }}
+        />
+      ) : log.busy ? (
+        <Loading what="the log" />
+      ) : (
+        <Empty title="Nothing was written">
+          <p>{over ? "What a task prints or logs would be here." : "What tasks print or log shows up here at once."}</p>
+        </Empty>
+      )}
+    </>
+  );
+}
+
+/** Which node's log: by name, as there may be thousands. */
+function NodeChoice({ path, nodes }: { path: string; nodes: readonly RunNode[] }) {
+  const [text, setText] = useState(path);
+  const choose = (value: string): void => {
+    setText(value);
+    if (value === "" || nodes.some((node) => node.path === value)) setQuery({ node: value });
+  };
+  return (
+    <>
+      <input
+        className="field mono"
+        list="log-nodes"
+        aria-label="Node whose log is shown; empty for the run's"
+        placeholder="all nodes"
+        value={text}
+        onChange={(event) => choose(event.target.value)}
+      />
+      <datalist id="log-nodes">
+        {nodes.slice(0, 500).map((node) => (
+          <option key={node.path} value={node.path} />
+        ))}
+      </datalist>
+    </>
+  );
+}

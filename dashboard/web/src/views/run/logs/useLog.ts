@@ -1,0 +1,89 @@
+import { useCallback, useEffect, useRef, useState } from "react";
+import { api, streams } from "../../../api/client";
+import { type Live, useStream } from "../../../api/stream";
+import { appendText, type LogLines, NO_LINES } from "../../../lib/logs";
+
+const CHUNK = 256 * 1024;
+/** So much is kept of a log that is read at once. */
+const ALL = 32 * 1024 * 1024;
+
+export interface LogState {
+  log: LogLines;
+  /** The byte at which the reading began, and the one to go on from. */
+  from: number;
+  next: number;
+  size: number;
+  complete: boolean;
+  busy: boolean;
+  error: unknown;
+}
+
+const START: LogState = { log: NO_LINES, from: 0, next: 0, size: 0, complete: false, busy: true, error: null };
+
+export interface Log extends LogState {
+  live: Live;
+  more: () => void;
+  all: () => void;
+  tail: () => void;
+  restart: () => void;
+}
+
+/** A node's log (or the run's for ""), read in chunks; while `follow`, what is written is read at once. */
+export function useLog(run: string, path: string, follow: boolean): Log {
+  const [state, setState] = useState<LogState>(START);
+  const latest = useRef(state);
+  const aborter = useRef<AbortController | null>(null);
+  const again = useRef(false);
+
+  const put = useCallback((next: LogState) => {
+    latest.current = next;
+    setState(next);
+  }, []);
+
+  const read = useCallback(
+    async (from: LogState, until: number) => {
+      aborter.current?.abort();
+      const mine = new AbortController();
+      aborter.current = mine;
+      let at: LogState = { ...from, busy: true, error: null };
+      put(at);
+      try {
+        for (;;) {
+          again.current = false;
+          const chunk = await api.logs(run, path, at.next, CHUNK, mine.signal);
+          if (mine.signal.aborted) return;
+          const moved = chunk.next_offset > at.next;
+          at = { ...at, log: appendText(at.log, chunk.text), next: chunk.next_offset, size: chunk.size, complete: chunk.complete };
+          const go = moved && at.next < at.size && (at.next < until || again.current);
+          put({ ...at, busy: go });
+          if (!go && !again.current) return;
+        }
+      } catch (error) {
+        if (!mine.signal.aborted) put({ ...at, busy: false, error });
+      }
+    },
+    [run, path, put],
+  );
+
+  useEffect(() => {
+    void read(START, 0);
+    return () => aborter.current?.abort();
+  }, [read]);
+
+  const more = useCallback(() => {
+    const now = latest.current;
+    if (now.busy) again.current = true;
+    else void read(now, 0);
+  }, [read]);
+  const all = useCallback(() => void read(latest.current, latest.current.next + ALL), [read]);
+  const restart = useCallback(() => void read(START, 0), [read]);
+  const tail = useCallback(() => {
+    const from = Math.max(0, latest.current.size - CHUNK);
+    void read({ ...START, from, next: from, size: latest.current.size }, from + CHUNK);
+  }, [read]);
+
+  // The event only says that there is more: reading from the known byte neither repeats nor loses a line.
+  const [over, setOver] = useState(false);
+  const live = useStream(follow && !over ? streams.logs(run, path) : null, { log: more, end: () => setOver(true), ping: () => undefined });
+  return { ...state, live, more, all, tail, restart };
+}

@@ -1,0 +1,100 @@
+"""Rows of the run database as data: which columns are asked for, and what they become."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from headwater.engine.intervals import IntervalSet, Range
+from headwater.records.connection import Row
+from headwater.records.model import Error, Item, Node, Run
+
+ERROR = ("error_type", "error_message", "error_class")
+
+# What a list of runs shows: values, code and digests are asked for with a single run.
+RUN_HEAD = (
+    *("run_id", "name", "phase", "backend", "target", "started_at", "finished_at", "message", "exit_code"),
+    *("failed_items", "resumed_from", "host", "pid", "login", "namespace", "project", "labels"),
+    *("progress_done", "progress_total", *ERROR, "error_node"),
+)
+RUN = (*RUN_HEAD, "inputs", "outputs", "code", "document_digest", "configuration_digest")
+NODE = (
+    *("path", "phase", "kind", "ref", "attempt", "message", "started_at", "finished_at", "inputs", "outputs"),
+    *("answer", "total", "succeeded", "failed", "cached", *ERROR, "error_node"),
+)
+ATTEMPT = ("path", "attempt", "phase", "started_at", "finished_at", *ERROR)
+ITEM = ("item_index", "phase", "attempt", "finished_at", *ERROR)
+EXCEPTION = ("path", "item_index", "attempt", "type", "message", "error_class", "traceback", "raised_at")
+
+_RUN_JSON = ("inputs", "outputs", "code", "labels")
+
+
+def names(columns: Sequence[str]) -> str:
+    """Columns as SQL lists them.
+
+    >>> names(("path", "phase"))
+    'path, phase'
+    """
+    return ", ".join(columns)
+
+
+def fields_of(columns: Sequence[str], row: Row) -> dict[str, Any]:
+    """The row by column, its `error_...` columns made one `error`.
+
+    >>> fields_of(("path", *ERROR), ("a", "KeyError", "'x'", None))
+    {'path': 'a', 'error': Error(type='KeyError', message="'x'", error_class='Error', node='')}
+    """
+    fields = dict(zip(columns, row, strict=True))
+    kind, message, error_class = (fields.pop(name) for name in ERROR)
+    node = fields.pop("error_node", None)
+    fields["error"] = None if kind is None else Error(kind, message or "", error_class or "Error", node or "")
+    return fields
+
+
+def run_of(columns: Sequence[str], row: Row, lost: Sequence[str] = ()) -> Run:
+    """A run of which these columns were asked for; `lost` are those whose process is known to be gone."""
+    fields = fields_of(columns, row)
+    fields["namespace"] = fields["namespace"] or ""
+    for name in _RUN_JSON:
+        if name in fields:
+            fields[name] = parsed(fields[name]) or {}
+    fields["user"] = fields.pop("login")
+    run = Run(**fields)
+    # Where the database could not be written, the row still says what was true once.
+    return replace(run, phase="Lost") if run.run_id in lost and not run.ended else run
+
+
+def node_of(row: Row) -> Node:
+    """A node, of the columns `NODE`."""
+    fields = fields_of(NODE, row)
+    fields["inputs"] = parsed(fields["inputs"])
+    fields["outputs"] = parsed(fields["outputs"])
+    if fields["answer"] is not None:
+        fields["answer"] = bool(fields["answer"])
+    return Node(**fields)
+
+
+def item_of(row: Row) -> Item:
+    """An item of a map, of the columns `ITEM`."""
+    fields = fields_of(ITEM, row)
+    return Item(fields.pop("item_index"), **fields)
+
+
+def parsed(text: str | None) -> Mapping[str, Any] | None:
+    """JSON that may be missing.
+
+    >>> parsed('{"x": 1}'), parsed(None)
+    ({'x': 1}, None)
+    """
+    return None if text is None else json.loads(text)
+
+
+def ranges_of(text: str) -> tuple[Range, ...]:
+    """Half-open ranges of what the database holds as text.
+
+    >>> ranges_of("0-41,43")
+    ((0, 42), (43, 44))
+    """
+    return IntervalSet.parse(text).ranges()

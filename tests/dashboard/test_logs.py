@@ -1,0 +1,139 @@
+"""Logs by pieces, whatever is in the file; and followed as they grow."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from headwater.configuration import database_url, state_dir
+from headwater.errors import UsageError
+from headwater.records import upgrade
+from headwater.records.connection import connect
+from headwater.records.log_files import LogFilter, log_file
+from headwater_dashboard.log_reader import LINE_BYTES, TEXT_LIMIT, read_chunk
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from tests.dashboard.conftest import reduce, run_row
+
+
+def line(text: str, **more: object) -> bytes:
+    return json.dumps({"t": 0, "p": "a", "a": 1, "s": "stdout", **more, "x": text}).encode() + b"\n"
+
+
+def read(file: Path, offset: int = 0, limit: int = 65_536, text: str = "", **wanted: object) -> list[str]:
+    chunk = read_chunk(file, offset=offset, limit=limit, wanted=LogFilter(**wanted), text=text)  # type: ignore[arg-type]
+    return [each.partition(": ")[2] for each in chunk.text.splitlines()]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "r1.jsonl"
+
+
+@pytest.fixture
+def logged(here: TestClient) -> Path:
+    """The log file of the run r1, which goes on."""
+    upgrade(database_url())
+    connection = connect(database_url())
+    connection.write({"run": [run_row("r1", phase="Running", finished_at=None, host="elsewhere")]}, [
+        ("UPDATE run SET heartbeat_at = 1e11", {})
+    ])  # fmt: skip
+    connection.close()
+    (state_dir() / "logs").mkdir(parents=True)
+    return log_file("r1")
+
+
+def test_a_run_of_this_machine_says_what_it_printed(here: TestClient) -> None:
+    reduce.run(check=False)
+    run = here.get("/api/v1/runs").json()["items"][0]["run_id"]
+    whole = here.get(f"/api/v1/runs/{run}/logs").json()
+    assert "gen: generating 6\n" in whole["text"]
+    assert whole["complete"] is True
+    assert whole["next_offset"] == whole["size"]
+    of_item = here.get(f"/api/v1/runs/{run}/logs?path=halves[3]").json()["text"]
+    assert "halving 3" in of_item
+    assert "halving 4" not in of_item
+    assert "generating" not in of_item
+    assert here.get(f"/api/v1/runs/{run}/logs?text=HALVING 4").json()["text"].count("\n") == 1
+
+
+def test_pieces_put_together_are_the_whole(file: Path) -> None:
+    file.write_bytes(b"".join(line(f"line {at}") for at in range(100)))
+    found, offset = [], 0
+    while True:
+        chunk = read_chunk(file, offset=offset, limit=200, wanted=LogFilter())
+        found += chunk.text.splitlines()
+        offset = chunk.next_offset
+        if chunk.at_end:
+            break
+    assert [each.partition(": ")[2] for each in found] == [f"line {at}" for at in range(100)]
+    assert offset == file.stat().st_size
+
+
+def test_a_line_of_10_mb_is_cut_and_what_follows_is_read(file: Path) -> None:
+    file.write_bytes(line("x" * 10_000_000) + line("after"))
+    first = read_chunk(file, offset=0, limit=65_536, wanted=LogFilter())
+    (long,) = read(file)
+    assert long.startswith("xxx")
+    assert len(long) < 2 * TEXT_LIMIT
+    assert read(file, first.next_offset) == ["after"]
+
+
+@given(st.text(min_size=1, max_size=3))
+def test_a_long_line_of_any_characters_is_cut_to_readable_text(
+    tmp_path_factory: pytest.TempPathFactory, unit: str
+) -> None:
+    file = tmp_path_factory.mktemp("log") / "r.jsonl"
+    file.write_bytes(line(unit * (LINE_BYTES // len(unit))) + line("after"))
+    chunk = read_chunk(file, offset=0, limit=10**6, wanted=LogFilter("a"))
+    assert chunk.text.endswith("a: after\n")
+    assert len(chunk.text) < 4 * TEXT_LIMIT
+
+
+def test_a_line_that_is_still_written_waits(file: Path) -> None:
+    file.write_bytes(line("one") + b'{"t": 1, "x": "ha')
+    chunk = read_chunk(file, offset=0, limit=1000, wanted=LogFilter())
+    assert chunk.text.endswith("one\n")
+    assert chunk.next_offset == len(line("one"))
+    assert chunk.at_end
+
+
+def test_what_is_no_json_and_no_text_is_shown_as_it_is(file: Path) -> None:
+    file.write_bytes(b"\xff\xfe\n[1]\n" + line("fine", t=1e300, i="<b>"))
+    assert (
+        read_chunk(file, offset=0, limit=1000, wanted=LogFilter()).text == "\ufffd\ufffd\n[1]\na[<b>]: fine\n"
+    )
+
+
+def test_an_offset_within_a_line_begins_at_the_next(file: Path) -> None:
+    file.write_bytes(line("one") + line("two"))
+    assert read(file, offset=3) == ["two"]
+    assert read(file, offset=10_000) == []
+
+
+def test_no_id_leads_out_of_the_folder_of_logs() -> None:
+    for run_id in ("../headwater", "..", "", "a/b", "/etc/passwd", ".hidden"):
+        with pytest.raises(UsageError):
+            log_file(run_id)
+
+
+def test_a_recorded_run_whose_id_is_a_path_has_no_log(here: TestClient, tmp_path: Path) -> None:
+    upgrade(database_url())
+    secret = tmp_path / "secret.jsonl"
+    secret.write_bytes(line("secret"))
+    connection = connect(database_url())
+    connection.write({"run": [run_row(str(secret.with_suffix(""))), run_row("..")]})
+    connection.close()
+    for run_id in ("%2F".join(secret.with_suffix("").parts), "%2E%2E", "..%2f..%2fetc%2fpasswd"):
+        answer = here.get(f"/api/v1/runs/{run_id}/logs")
+        assert "secret" not in answer.json().get("text", "")
+
+
+def test_a_run_that_goes_on_is_not_complete(here: TestClient, logged: Path) -> None:
+    logged.write_bytes(line("one"))
+    found = here.get("/api/v1/runs/r1/logs").json()
+    assert (found["text"].endswith("a: one\n"), found["complete"]) == (True, False)
+    assert here.get("/api/v1/runs/r1/logs?path=nope").status_code == 404
