@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from threading import Thread
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from headwater.backends.control import send
@@ -17,18 +17,15 @@ from headwater.records import queries
 from headwater.records.model import Run
 from pydantic import BaseModel, Field
 
-from headwater_dashboard import models
+from headwater_dashboard import clusters, models
+from headwater_dashboard.access import Access
 from headwater_dashboard.problems import RequestError
-from headwater_dashboard.routes import PROBLEMS, AppOptions, AppStore, RunId
+from headwater_dashboard.routes import PROBLEMS, AppOptions, AppStore, RunId, person_of
 from headwater_dashboard.store import Store
-
-if TYPE_CHECKING:
-    from headwater.backends.kubernetes.api import Cluster
 
 router = APIRouter(responses=PROBLEMS)
 
 ACTIONS = ("stop", "cancel", "suspend", "resume", "retry", "approve")
-KUBERNETES = "kubernetes"
 _SAID = {"stop": "told to stop", "cancel": "told to end at once", "suspend": "suspended", "resume": "goes on"}
 _FLOWCTL = "import sys; from headwater.cli.main import main; sys.argv[0] = 'flowctl'; main()"
 
@@ -48,9 +45,13 @@ def act(request: Request, store: AppStore, options: AppOptions, run_id: RunId, w
     if wish.node is not None and "\x00" in wish.node:
         raise RequestError(422, "a node's path has no NUL", fix="Give the path as the run shows it.")
     run = store.run(run_id)
+    access: Access | None = request.app.state.access
+    if access is not None:
+        verb = "create" if wish.action == "retry" or (wish.action == "resume" and run.ended) else "patch"
+        access.require(person_of(request), verb, run.namespace)
     if wish.action == "approve" and not wish.node:
         raise RequestError(422, "`approve` needs a node", fix="Give the node that waits.")
-    does: Callable[[Store, Run, Wish, str], str] = _in_cluster if run.backend == KUBERNETES else _here
+    does: Callable[[Store, Run, Wish, str], str] = _in_cluster if clusters.is_remote(run) else _here
     return models.Told(message=does(store, run, wish, str(request.scope["headwater.user"])))
 
 
@@ -123,23 +124,13 @@ def _in_cluster(_store: Store, run: Run, wish: Wish, _user: str) -> str:
     from headwater.backends.kubernetes import control
     from headwater.backends.kubernetes.outcome import has_ended
 
-    cluster, name = _place(run)
+    cluster, workflow = clusters.workflow_of(run)
+    name = workflow["metadata"]["name"]
     if wish.action == "approve":
         return f"{control.approve(cluster, name, wish.node or '')['node']} approved"
-    goes_on = wish.action == "resume" and not has_ended(control.get_run(cluster, name))
+    goes_on = wish.action == "resume" and not has_ended(workflow)
     if wish.action == "retry" or (wish.action == "resume" and not goes_on):
         created = control.retry(cluster, name, wish.node)["metadata"]["name"]
         return f"{created} goes on from {name}"
     control.change(cluster, name, wish.action)
     return f"{name}: {_SAID[wish.action]}"
-
-
-def _place(run: Run) -> tuple[Cluster, str]:
-    """The cluster of a run and its name there: from this machine's own record, or from the operator's."""
-    from headwater.backends.kubernetes import login
-    from headwater.backends.kubernetes.api import Cluster
-
-    if run.target.count("/") >= 2:
-        context, namespace, name = run.target.rsplit("/", 2)
-        return Cluster(login.Place(context="" if "://" in context else context, namespace=namespace)), name
-    return Cluster(login.Place(namespace=run.namespace)), run.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,13 +10,16 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from headwater.backends.kubernetes.api import Cluster
 from headwater.errors import HeadwaterError
 from headwater.version import __version__
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from headwater_dashboard import actions, inside, models, page, runs, streams
+from headwater_dashboard.access import Access
 from headwater_dashboard.live import INTERVAL, Hub
+from headwater_dashboard.logs import Logs
 from headwater_dashboard.options import Options
 from headwater_dashboard.problems import RequestError, body_of, status_of
 from headwater_dashboard.routes import PROBLEMS, AppOptions
@@ -46,7 +50,9 @@ def create_app(options: Options, *, folder: Path = page.PAGE, interval: float = 
     )  # fmt: skip
     app.state.options = options
     app.state.store = Store(options.database)
+    app.state.access = Access(Cluster) if options.per_namespace else None
     app.state.hub = Hub(app.state.store, interval)
+    app.state.logs = Logs(app.state.store, keep=options.keep_logs)
     app.state.page = folder
     for router in _ROUTERS:
         app.include_router(router, prefix=API)
@@ -63,8 +69,10 @@ def _guard(app: ASGIApp, *, options: Options) -> ASGIApp:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.logs.start()
     yield
     app.state.hub.close()
+    await asyncio.to_thread(app.state.logs.close)
     app.state.store.close()
 
 

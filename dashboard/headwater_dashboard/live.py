@@ -53,6 +53,7 @@ def nodes_message(changed: Sequence[Node]) -> str:
 class _Listener:
     """Somebody who wants to hear of all runs, or of one run and its nodes."""
 
+    store: Store
     run_id: str | None
     queue: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
 
@@ -98,14 +99,14 @@ class Hub:
                 503, "too many pages are open", fix="Close some, or load the page now and then."
             )
 
-    async def listen(self, run_id: str | None = None) -> AsyncIterator[str]:
-        """Server-sent events about all runs, or about one: first how it stands, then what changes."""
-        listener = _Listener(run_id)
+    async def listen(self, store: Store, run_id: str | None = None) -> AsyncIterator[str]:
+        """Server-sent events about the runs of a store, or one of them: how it stands, then what changes."""
+        listener = _Listener(store, run_id)
         self._listeners.add(listener)
         try:
             await self._watched(run_id)
             if run_id is not None:
-                yield run_message(await asyncio.to_thread(self._store.run, run_id))
+                yield run_message(await asyncio.to_thread(store.run, run_id))
                 found = await asyncio.to_thread(nodes, self._store.pool, run_id)
                 yield nodes_message(list(found.values()))
             yield message("ping", "{}")
@@ -170,7 +171,7 @@ class Hub:
         for run in runs:
             text = run_message(run)
             for listener in self._listeners:
-                if listener.run_id in (None, run.run_id):
+                if listener.run_id in (None, run.run_id) and listener.store.has(run):
                     listener.tell(text)
         for run_id, found in changed.items():
             text = nodes_message(found)

@@ -229,13 +229,19 @@ class ErrorGroups(Model):
 
 
 class LogChunk(Model):
-    """A piece of a log; offsets are bytes of the file, `complete` says that nothing more will come."""
+    """A piece of a log; offsets are bytes of the file, `complete` says that nothing more will come,
+    `growing` that more may be written.
+
+    `note` says why there is nothing to read from a cluster's pods: they are gone, or wait, or it is out of reach.
+    """
 
     text: str
     offset: int
     next_offset: int
     size: int
     complete: bool
+    growing: bool
+    note: str = ""
 
 
 class Day(Model):

@@ -13,7 +13,9 @@ class Options:
     """Which database is shown, on which address, to whom.
 
     `token` is asked of everybody; with `trust_proxy_headers` a proxy in front has asked already and says who it
-    is. `requests_per_second` is what one client may ask for over a longer time.
+    is. With `keep_logs` the logs of a cluster's runs are taken when they end, before their pods go.
+    With `per_namespace` people see and change what the cluster's RBAC lets them.
+    `requests_per_second` is what one client may ask for over a longer time.
 
     >>> Options("sqlite:///runs.db").is_loopback
     True
@@ -24,6 +26,8 @@ class Options:
     token: str = ""
     trust_proxy_headers: bool = False
     read_only: bool = False
+    keep_logs: bool = False
+    per_namespace: bool = False
     requests_per_second: float = 100.0
 
     @property
@@ -45,10 +49,15 @@ class Options:
 with --token, or --trust-proxy-headers where a proxy logs people in.
 
         Raises:
-            UsageError: the address is open to others and nothing says who may come in.
+            UsageError: the address is open to others and nothing says who may come in, or who they are.
         """
         if not (self.is_loopback or self.token or self.trust_proxy_headers):
             raise UsageError(
                 f"on {self.host} everybody in the network could see and end runs",
                 fix="Give a secret with --token, or --trust-proxy-headers where a proxy logs people in.",
+            )
+        if self.per_namespace and not self.trust_proxy_headers:
+            raise UsageError(
+                "--per-namespace needs to know who somebody is",
+                fix="Give --trust-proxy-headers too, behind a proxy that logs people in.",
             )

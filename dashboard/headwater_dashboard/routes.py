@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 
+from headwater_dashboard.access import Access, Person
+from headwater_dashboard.logs import Logs
 from headwater_dashboard.models import Problem
 from headwater_dashboard.options import Options
 from headwater_dashboard.store import Store
@@ -28,10 +30,18 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+def person_of(request: Request) -> Person:
+    """Who asks."""
+    return Person(request.scope["headwater.user"], request.scope["headwater.groups"])
+
+
 def store_of(request: Request) -> Store:
-    """The store of the application that a request is for."""
+    """The runs that who asks may see."""
     store: Store = request.app.state.store
-    return store
+    access: Access | None = request.app.state.access
+    if access is None:
+        return store
+    return store.within(access.visible(person_of(request), store.namespaces()))
 
 
 def options_of(request: Request) -> Options:
@@ -40,7 +50,14 @@ def options_of(request: Request) -> Options:
     return options
 
 
+def logs_of(request: Request) -> Logs:
+    """Where the application finds logs."""
+    logs: Logs = request.app.state.logs
+    return logs
+
+
 AppStore = Annotated[Store, Depends(store_of)]
+AppLogs = Annotated[Logs, Depends(logs_of)]
 AppOptions = Annotated[Options, Depends(options_of)]
 RunId = Annotated[str, Path(max_length=200, description="The id of a run.")]
 NodePath = Annotated[

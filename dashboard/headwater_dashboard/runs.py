@@ -40,7 +40,7 @@ def list_runs(
     """Runs, latest first. A search for text or labels may answer with fewer than `limit` runs and yet a `next`."""
     wanted = Filter(
         *(tuple(dict.fromkeys(phase or ())), name, project, namespace, backend, user),
-        *(_labels(label or []), since, until, text),
+        *(_labels(label or []), since, until, text, store.visible),
     )
     place = None if cursor is None else Cursor.decode(cursor)
     with store.reading() as connection:
@@ -83,8 +83,8 @@ def _stats(store: AppStore, count: int) -> dict[str, Any]:
     with store.reading() as connection:
         if connection is None:
             return {"phases": {}, "days": []}
-        latest = days(connection, now=time.time(), count=count)
-        return {"phases": phases(connection), "days": [asdict(day) for day in latest]}
+        latest = days(connection, now=time.time(), count=count, namespaces=store.visible)
+        return {"phases": phases(connection, store.visible), "days": [asdict(day) for day in latest]}
 
 
 @router.get("/names")
@@ -95,4 +95,4 @@ def get_names(store: AppStore) -> models.Names:
 
 def _names(store: AppStore) -> dict[str, list[str]]:
     with store.reading() as connection:
-        return {key: [] for key in FILTERS} if connection is None else filter_names(connection)
+        return {key: [] for key in FILTERS} if connection is None else filter_names(connection, store.visible)

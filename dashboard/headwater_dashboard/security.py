@@ -26,6 +26,7 @@ from headwater_dashboard.problems import RequestError, body_of
 CSRF_HEADER = "x-headwater-csrf"
 COOKIE = "headwater"
 PROXY_HEADERS = ("x-forwarded-user", "x-auth-request-user", "x-forwarded-email", "remote-user")
+GROUP_HEADERS = ("x-forwarded-groups", "x-auth-request-groups", "remote-groups")
 LARGEST_BODY = 64 * 1024
 MOST_CLIENTS = 10_000
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -103,6 +104,7 @@ class Guard:
                 return
             user = self._user(headers, scope)
             scope["headwater.user"] = user or ""
+            scope["headwater.groups"] = self._groups(headers)
             scope["headwater.csrf"] = self._csrf(user or "")
             self._check_limits(headers, scope, user)
             if user is None and scope["path"] != "/healthz":
@@ -125,6 +127,12 @@ class Guard:
         if scheme.lower() == "bearer" and _same(given.strip(), self._options.token):
             return "token"
         return "token" if _same(_cookie(headers), self._session()) else None
+
+    def _groups(self, headers: Headers) -> tuple[str, ...]:
+        if not self._options.trust_proxy_headers:
+            return ()
+        said = next((headers[name] for name in GROUP_HEADERS if headers.get(name)), "")
+        return tuple(name for each in said[:8000].split(",") if (name := each.strip()))
 
     def _way_in(self) -> str:
         if self._options.trust_proxy_headers:

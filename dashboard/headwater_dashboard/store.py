@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from headwater.records.model import Node, Run
 from headwater.records.pages import find_run
 from headwater.records.queries import nodes
 from headwater.records.reading import Pool, reading
+from headwater.records.trends import filter_names
 
 from headwater_dashboard.problems import RequestError
 
@@ -22,6 +24,7 @@ T = TypeVar("T")
 LOST_EVERY = 5.0
 """Seconds between looks for processes that are gone."""
 
+MOST_KEPT = 1_000
 KEPT_SECONDS = 10.0
 """For how long numbers about all runs are shown again."""
 
@@ -38,8 +41,8 @@ class Store:
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.url = url
         self.pool = Pool(url)
+        self.visible: tuple[str, ...] | None = None
         self._clock = clock
-        self._looked = float("-inf")
         self._kept: dict[object, tuple[float, Any]] = {}
         self._lock = Lock()
 
@@ -53,10 +56,30 @@ class Store:
 
     def _is_time(self) -> bool:
         with self._lock:
-            if self._clock() - self._looked < LOST_EVERY:
+            looked, _ = self._kept.get("lost", (float("-inf"), None))
+            if self._clock() - looked < LOST_EVERY:
                 return False
-            self._looked = self._clock()
+            self._kept["lost"] = (self._clock(), None)
             return True
+
+    def within(self, namespaces: tuple[str, ...]) -> Store:
+        """The same with nothing but the runs of these namespaces in it."""
+        narrowed = copy(self)
+        narrowed.visible = namespaces
+        return narrowed
+
+    def namespaces(self) -> list[str]:
+        """The namespaces that have runs."""
+
+        def find() -> list[str]:
+            with self.reading() as connection:
+                return [] if connection is None else filter_names(connection)["namespaces"]
+
+        return self.kept("namespaces", find)
+
+    def has(self, run: Run) -> bool:
+        """Whether a run is in here."""
+        return self.visible is None or run.namespace in self.visible
 
     def run(self, run_id: str) -> Run:
         """The run with this id.
@@ -66,7 +89,7 @@ class Store:
         """
         with self.reading() as connection:
             found = None if connection is None else find_run(connection, run_id)
-        if found is None:
+        if found is None or not self.has(found):
             raise RequestError(404, f"there is no run {run_id!r}", fix="`flowctl list` shows the runs.")
         return found
 
@@ -85,6 +108,7 @@ class Store:
 
     def kept(self, key: object, compute: Callable[[], T]) -> T:
         """What was computed a moment ago, or is now."""
+        key = (self.visible, key)
         with self._lock:
             at, value = self._kept.get(key, (float("-inf"), None))
         if self._clock() - at < KEPT_SECONDS:
@@ -92,6 +116,8 @@ class Store:
             return kept
         computed = compute()
         with self._lock:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
             self._kept[key] = (self._clock(), computed)
         return computed
 

@@ -11,14 +11,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from headwater.errors import UsageError
 from headwater.records import queries
-from headwater.records.log_files import LogFilter, log_file
-from headwater.records.model import Run
+from headwater.records.log_files import LogFilter
 
 from headwater_dashboard import models
 from headwater_dashboard.live import PING_SECONDS, Hub, message
-from headwater_dashboard.log_reader import Chunk, read_chunk
+from headwater_dashboard.log_reader import read_chunk
+from headwater_dashboard.logs import Logs
 from headwater_dashboard.problems import RequestError
-from headwater_dashboard.routes import PROBLEMS, AppStore, NodePath, RunId
+from headwater_dashboard.routes import PROBLEMS, AppLogs, AppStore, NodePath, RunId
 from headwater_dashboard.store import Store
 
 router = APIRouter(responses=PROBLEMS)
@@ -45,21 +45,22 @@ def _streamed(events: AsyncIterator[str]) -> StreamingResponse:
 
 
 @router.get("/stream", response_class=StreamingResponse, responses=_SSE)
-async def stream_runs(request: Request) -> StreamingResponse:
+async def stream_runs(request: Request, store: AppStore) -> StreamingResponse:
     """Every run that changes, as `event: run`; `event: ping` now and then."""
-    return _streamed(_hub(request).listen())
+    return _streamed(_hub(request).listen(store))
 
 
 @router.get("/runs/{run_id}/stream", response_class=StreamingResponse, responses=_SSE)
 async def stream_run(request: Request, store: AppStore, run_id: RunId) -> StreamingResponse:
     """One run: first as it stands, then what changes, as `event: run` and `event: nodes`."""
     await asyncio.to_thread(store.run, run_id)
-    return _streamed(_hub(request).listen(run_id))
+    return _streamed(_hub(request).listen(store, run_id))
 
 
 @router.get("/runs/{run_id}/logs")
 def get_logs(
     store: AppStore,
+    logs: AppLogs,
     run_id: RunId,
     path: NodePath = None,
     offset: Bytes = 0,
@@ -68,13 +69,18 @@ def get_logs(
 ) -> models.LogChunk:
     """What the tasks of a run printed and logged, from a byte of its log file on."""
     run = store.run(run_id)
-    chunk = _chunk(run, _filter(store, run_id, path), offset, limit, text)
+    source = logs.source(run)
+    chunk = read_chunk(
+        source.file, offset=offset, limit=limit, wanted=_filter(store, run_id, path), text=text
+    )
     return models.LogChunk(
         text=chunk.text,
         offset=chunk.offset,
         next_offset=chunk.next_offset,
         size=chunk.size,
-        complete=chunk.at_end and run.ended,
+        complete=chunk.at_end and source.done,
+        growing=not source.done,
+        note=source.note,
     )
 
 
@@ -82,6 +88,7 @@ def get_logs(
 async def stream_logs(
     request: Request,
     store: AppStore,
+    logs: AppLogs,
     run_id: RunId,
     path: NodePath = None,
     offset: Bytes = 0,
@@ -90,24 +97,27 @@ async def stream_logs(
     """The log from a byte on, as `event: log`; `event: end` when the run has ended and all was said."""
     await asyncio.to_thread(store.run, run_id)
     wanted = await asyncio.to_thread(_filter, store, run_id, path)
-    return _streamed(_followed(_hub(request), store, run_id, wanted, offset, text))
+    return _streamed(_followed(_hub(request), store, logs, run_id, wanted, offset, text))
 
 
 async def _followed(
-    hub: Hub, store: Store, run_id: str, wanted: LogFilter, offset: int, text: str
+    hub: Hub, store: Store, logs: Logs, run_id: str, wanted: LogFilter, offset: int, text: str
 ) -> AsyncIterator[str]:
     yield message("ping", "{}")
-    silent = 0.0
+    silent, note = 0.0, ""
     while not hub.closed:
         run = await asyncio.to_thread(store.run, run_id)
-        chunk = await asyncio.to_thread(_chunk, run, wanted, offset, CHUNK_BYTES, text)
+        source = await asyncio.to_thread(logs.source, run)
+        chunk = await asyncio.to_thread(
+            read_chunk, source.file, offset=offset, limit=CHUNK_BYTES, wanted=wanted, text=text
+        )
         offset = chunk.next_offset
-        if chunk.text:
-            silent = 0.0
-            yield message("log", json.dumps({"text": chunk.text, "next_offset": offset}))
+        if chunk.text or source.note != note:
+            silent, note = 0.0, source.note
+            yield message("log", json.dumps({"text": chunk.text, "next_offset": offset, "note": note}))
         if not chunk.at_end:
             continue
-        if run.ended:
+        if source.done:
             yield message("end", json.dumps({"next_offset": offset}))
             return
         silent += FOLLOW_SECONDS
@@ -124,11 +134,3 @@ def _filter(store: Store, run_id: str, path: str | None) -> LogFilter:
         return LogFilter.of(path, queries.nodes(store.pool, run_id))
     except UsageError as error:
         raise RequestError(404, error.message, fix=error.fix) from None
-
-
-def _chunk(run: Run, wanted: LogFilter, offset: int, limit: int, text: str) -> Chunk:
-    try:
-        file = log_file(run.run_id)
-    except UsageError:  # an id that is no file name: whoever wrote it has no log here
-        return Chunk("", offset, offset, 0, True)
-    return read_chunk(file, offset=offset, limit=limit, wanted=wanted, text=text)

@@ -1,4 +1,4 @@
-"""`deploy/operator.yaml` in a namespace of a test: its own names for what belongs to the whole cluster."""
+"""`deploy/*.yaml` in a namespace of a test: its own names for what belongs to the whole cluster."""
 
 from __future__ import annotations
 
@@ -18,20 +18,17 @@ _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _CLUSTER_WIDE = {"ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings"}
 
 
-def manifests() -> list[Json]:
-    """What `deploy/operator.yaml` creates."""
-    text = (CHECKOUT / "deploy" / "operator.yaml").read_text(encoding="utf-8")
+def manifests(of: str = "operator") -> list[Json]:
+    """What `deploy/operator.yaml` creates, or another file there."""
+    text = (CHECKOUT / "deploy" / f"{of}.yaml").read_text(encoding="utf-8")
     return [each for each in yaml.safe_load_all(text) if each]
 
 
-def of_kind(kind: str) -> Json:
-    return next(each for each in manifests() if each["kind"] == kind)
-
-
 @contextmanager
-def permissions(cluster: Cluster, namespace: str) -> Iterator[None]:
-    """The operator's service account in this namespace, with the rights of `deploy/operator.yaml`."""
-    own = [_moved(each, namespace) for each in manifests() if each["kind"] not in ("Namespace", "Deployment")]
+def permissions(cluster: Cluster, namespace: str, of: str = "operator") -> Iterator[None]:
+    """The service account of `deploy/operator.yaml`, or of another file, in this namespace, with its rights."""
+    left_out = ("Namespace", "Deployment")
+    own = [_moved(each, namespace) for each in manifests(of) if each["kind"] not in left_out]
     try:
         cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(own))
         yield
@@ -72,11 +69,17 @@ def kubeconfig_of_account(cluster: Cluster, namespace: str, folder: Path) -> Pat
     return found
 
 
-def deployment(namespace: str, image: str, runtime_image: str) -> Json:
-    """The Deployment, for one namespace and with these images."""
-    found = _moved(of_kind("Deployment"), namespace)
+def deployment(namespace: str, image: str, of: str = "operator") -> Json:
+    """The Deployment, in this namespace and with this image."""
+    found = _moved(next(each for each in manifests(of) if each["kind"] == "Deployment"), namespace)
+    found["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    return found
+
+
+def operator_deployment(namespace: str, image: str, runtime_image: str) -> Json:
+    """The operator's Deployment, for one namespace and with these images."""
+    found = deployment(namespace, image)
     container = found["spec"]["template"]["spec"]["containers"][0]
-    container["image"] = image
     container["args"] = [
         *(each for each in container["args"] if not each.startswith("--image=")),
         f"--image={runtime_image}",

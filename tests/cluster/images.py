@@ -39,6 +39,7 @@ SOURCES = (
     "crds",
     "operator",
     "sdk",
+    "dashboard/headwater_dashboard",
 )  # what is installed
 LOCK = CHECKOUT / "images" / "requirements.lock"
 PYTHON = "3.11"  # Debian's, which the wheels must fit

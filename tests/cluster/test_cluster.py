@@ -260,6 +260,7 @@ def test_a_fake_node_can_be_added_and_removed(
         own_cluster.api.get("/api/v1/nodes/fake-extra")
 
 
+@pytest.mark.usefixtures("_turn")
 def test_starting_it_twice_is_harmless(own_cluster: Cluster) -> None:
     before = own_cluster.kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
 

@@ -208,6 +208,7 @@ async def _everything(here: Bystander, cluster: Cluster, namespace: str) -> None
     assert "soon-gone" not in [each["metadata"]["name"] for each in left["items"]]
 
 
+@pytest.mark.usefixtures("_turn")
 def test_the_manifests_are_valid_and_build_with_kustomize(cluster: Cluster) -> None:
     built = list(yaml.safe_load_all(cluster.kubectl("kustomize", "deploy")))
     assert {each["kind"] for each in built} == {
@@ -216,3 +217,10 @@ def test_the_manifests_are_valid_and_build_with_kustomize(cluster: Cluster) -> N
     for each in built:
         if "namespace" not in each["metadata"]:  # of the others the namespace would have to be there
             cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(each))
+
+
+def test_the_dashboards_manifests_are_valid(cluster: Cluster, namespace: str) -> None:
+    for each in manifests("dashboard"):
+        if "namespace" in each["metadata"]:
+            each["metadata"]["namespace"] = namespace
+        cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(each))

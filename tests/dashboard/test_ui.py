@@ -98,15 +98,6 @@ def test_a_database_that_cannot_be_read_is_said_at_once_without_its_password(url
     assert "byron" not in done.stderr
 
 
-def test_without_the_extra_it_says_what_to_install() -> None:
-    code = "import sys; sys.modules['fastapi'] = None; from headwater.cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "ui", "--no-open"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert "pip install 'headwater[dashboard]'" in done.stderr
-
-
 def test_help_loads_no_server() -> None:
     code = (
         "import sys; sys.argv = ['flowctl', 'ui', '--help']\nfrom headwater.cli.main import main\n"

@@ -103,13 +103,12 @@ def in_cluster(run: str, place: Place) -> Remote:
 
 def remote_of(run: Run) -> Remote | None:
     """Where a recorded run is, if it is in a cluster."""
-    if run.backend != KUBERNETES or run.target.count("/") < 2:
+    if run.backend != KUBERNETES:
         return None
     from headwater.backends.kubernetes.recording import place_of
 
-    context, namespace, name = place_of(run.target)
-    known = None if "://" in context else context
-    return Remote(cluster_at((None, known, namespace)), name, run)
+    place, name = place_of(run)
+    return Remote(cluster_at((None, place.context or None, place.namespace)), name, run)
 
 
 def remote(run: str, place: Place) -> Remote:

@@ -45,6 +45,7 @@ class Filter:
     since: float | None = None
     until: float | None = None
     text: str = ""
+    namespaces: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def page_of_runs(
 
 def _searched(connection: Connection, wanted: Filter, cursor: Cursor | None, limit: int) -> RunPage:
     exact = find_run(connection, wanted.text) if wanted.text and cursor is None else None
-    if exact is not None:
+    if exact is not None and (wanted.namespaces is None or exact.namespace in wanted.namespaces):
         return RunPage((exact,), None)
     where, given = _indexed(wanted, cursor, wanted.phases)
     residual, more_given = _residual(connection.dialect, wanted)
@@ -141,6 +142,10 @@ def _indexed(wanted: Filter, cursor: Cursor | None, phases: Sequence[str]) -> tu
     if phases:
         parts.append(f"phase IN ({', '.join(f':phase{at}' for at in range(len(phases)))})")
         given.update({f"phase{at}": phase for at, phase in enumerate(phases)})
+    if wanted.namespaces is not None:
+        part, more = within(wanted.namespaces)
+        parts.append(part)
+        given.update(more)
     if wanted.since is not None:
         parts.append("started_at >= :since")
         given["since"] = wanted.since
@@ -152,6 +157,18 @@ def _indexed(wanted: Filter, cursor: Cursor | None, phases: Sequence[str]) -> tu
         parts.append("started_at <= :at AND (started_at < :at OR run_id < :run)")
         given.update(at=cursor.started_at, run=cursor.run_id)
     return _where(parts), given
+
+
+def within(namespaces: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """The condition that a run is in one of these namespaces, and its parameters.
+
+    >>> within(["lab", "field"])
+    ('namespace IN (:within0, :within1)', {'within0': 'lab', 'within1': 'field'})
+    >>> within([])
+    ('namespace IN (NULL)', {})
+    """
+    given = {f"within{at}": namespace for at, namespace in enumerate(namespaces)}
+    return f"namespace IN ({', '.join(f':{name}' for name in given) or 'NULL'})", given
 
 
 def _residual(dialect: str, wanted: Filter) -> tuple[list[str], dict[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from headwater.records.connection import Connection
+from headwater.records.pages import WINDOW, within
 
 DAY_SECONDS = 86_400
 SAMPLE = 1_000
@@ -31,35 +32,49 @@ class Day:
     p95: float | None = None
 
 
-def phases(connection: Connection) -> dict[str, int]:
-    """How many runs are in which phase."""
-    rows = connection.rows("SELECT phase, count(*) FROM run GROUP BY phase ORDER BY phase")
+def phases(connection: Connection, namespaces: Sequence[str] | None = None) -> dict[str, int]:
+    """How many runs are in which phase: all, or those of some namespaces."""
+    where, given = _within(namespaces)
+    sql = f"SELECT phase, count(*) FROM run WHERE {where} GROUP BY phase ORDER BY phase"
+    rows = connection.rows(sql, given)
     return {row[0]: row[1] for row in rows}
 
 
-def days(connection: Connection, *, now: float, count: int = 30) -> list[Day]:
+def _within(namespaces: Sequence[str] | None) -> tuple[str, dict[str, str]]:
+    return ("1 = 1", {}) if namespaces is None else within(namespaces)
+
+
+def days(
+    connection: Connection, *, now: float, count: int = 30, namespaces: Sequence[str] | None = None
+) -> list[Day]:
     """The latest days, today the last."""
     first = (int(now // DAY_SECONDS) - count + 1) * DAY_SECONDS
+    where, within_these = _within(namespaces)
     floor = "CAST((started_at - :first) / 86400 AS INTEGER)"
     if connection.dialect != "sqlite":
         floor = "CAST(floor((started_at - :first) / 86400) AS INTEGER)"
     sql = (
         f"SELECT {floor} AS day, phase, count(*) FROM run "
-        "WHERE started_at >= :first AND started_at < :end GROUP BY 1, 2"
+        f"WHERE started_at >= :first AND started_at < :end AND {where} GROUP BY 1, 2"
     )
     counts: dict[int, dict[str, int]] = {}
-    for day, phase, many in connection.rows(sql, {"first": first, "end": first + count * DAY_SECONDS}):
+    given = {"first": first, "end": first + count * DAY_SECONDS, **within_these}
+    for day, phase, many in connection.rows(sql, given):
         counts.setdefault(day, {})[phase] = many
-    return [_day(connection, first + at * DAY_SECONDS, counts.get(at, {})) for at in range(count)]
+    return [_day(connection, first + at * DAY_SECONDS, counts.get(at, {}), namespaces) for at in range(count)]
 
 
-def _day(connection: Connection, start: int, counts: Mapping[str, int]) -> Day:
+def _day(
+    connection: Connection, start: int, counts: Mapping[str, int], namespaces: Sequence[str] | None
+) -> Day:
+    where, within_these = _within(namespaces)
     sql = (
         "SELECT finished_at - started_at FROM run WHERE phase = 'Succeeded' AND finished_at IS NOT NULL "
-        f"AND started_at >= :start AND started_at < :end ORDER BY started_at DESC LIMIT {SAMPLE}"
+        f"AND started_at >= :start AND started_at < :end AND {where} ORDER BY started_at DESC LIMIT {SAMPLE}"
     )
     succeeded = counts.get("Succeeded", 0)
-    rows = connection.rows(sql, {"start": start, "end": start + DAY_SECONDS}) if succeeded else []
+    given = {"start": start, "end": start + DAY_SECONDS, **within_these}
+    rows = connection.rows(sql, given) if succeeded else []
     took = sorted(max(0.0, duration) for (duration,) in rows)
     failed = counts.get("Failed", 0) + counts.get("Lost", 0)
     return Day(
@@ -83,11 +98,14 @@ def quantile(ordered: Sequence[float], share: float) -> float | None:
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
-def filter_names(connection: Connection) -> dict[str, list[str]]:
+def filter_names(connection: Connection, namespaces: Sequence[str] | None = None) -> dict[str, list[str]]:
     """What there is to filter by, in order; of more than `MOST_NAMES` the first.
 
-    Each name is one step in an index, however many runs have it.
+    Each name is one step in an index, however many runs have it. Of some namespaces only, it is what their latest
+    `WINDOW` runs have.
     """
+    if namespaces is not None:
+        return _names_within(connection, namespaces)
     found = {}
     for key, column in FILTERS.items():
         sql = (
@@ -97,3 +115,11 @@ def filter_names(connection: Connection) -> dict[str, list[str]]:
         )
         found[key] = [value for (value,) in connection.rows(sql) if value]
     return found
+
+
+def _names_within(connection: Connection, namespaces: Sequence[str]) -> dict[str, list[str]]:
+    where, given = within(namespaces)
+    columns = ", ".join(FILTERS.values())
+    latest = f"SELECT {columns} FROM run WHERE {where} ORDER BY started_at DESC LIMIT {WINDOW}"
+    rows = connection.rows(f"SELECT DISTINCT {columns} FROM ({latest}) AS latest", given)
+    return {key: sorted({row[at] for row in rows if row[at]})[:MOST_NAMES] for at, key in enumerate(FILTERS)}

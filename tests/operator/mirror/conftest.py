@@ -13,13 +13,17 @@ from headwater.testing.postgres import programs
 from tests.operator.mirror.servers import Server
 
 
-def _server(*options: str) -> Iterator[Server]:
+def start_server(*options: str, hosts: str = "") -> Iterator[Server]:
+    """A server of its own; clients at `hosts`, in the form of pg_hba.conf, may come in too."""
     pytest.importorskip("psycopg2")
     if programs() is None:
         pytest.skip("needs PostgreSQL on this machine")
     folder = Path(tempfile.mkdtemp(prefix="headwater-postgres-"))
     server = Server(folder, *options)
     try:
+        if hosts:
+            with (server.data / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {hosts} trust\n")
         server.start()
         yield server
     finally:
@@ -30,13 +34,13 @@ def _server(*options: str) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A server that nobody harms."""
-    yield from _server()
+    yield from start_server()
 
 
 @pytest.fixture(scope="session")
 def fragile() -> Iterator[Server]:
     """A server that tests kill, stop and start again."""
-    yield from _server("-c", "max_connections=20")
+    yield from start_server("-c", "max_connections=20")
 
 
 @pytest.fixture

@@ -96,5 +96,5 @@ export const api = {
 export const streams = {
   all: `${BASE}/stream`,
   run: (run: string) => `${BASE}${of(run)}/stream`,
-  logs: (run: string, path: string) => `${BASE}${of(run)}/logs/stream${query({ path })}`,
+  logs: (run: string, path: string, offset: number) => `${BASE}${of(run)}/logs/stream${query({ path, offset })}`,
 };

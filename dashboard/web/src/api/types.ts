@@ -154,6 +154,10 @@ export interface LogChunk {
   next_offset: number;
   size: number;
   complete: boolean;
+  /** More may be written. */
+  growing: boolean;
+  /** Why nothing can be read from a cluster's pods, or "". */
+  note: string;
 }
 
 export interface DayStats {

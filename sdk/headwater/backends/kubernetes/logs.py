@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ JOB = "batch.kubernetes.io/job-name"
 AT_ONCE = 16
 MOST_FOLLOWED = 64
 LOOK_SECONDS = 1.5
+LEAST_OF_A_POD = 4096
 _FUSED = re.compile(r"^(\S+) \| (.*)$")
 _ITEM = re.compile(r"(.*)\[(\d+)\]")
 
@@ -194,8 +195,10 @@ def pods_of(cluster: Cluster, workflow: Json) -> list[Pod]:
     return sorted((pod_of(each, jobs) for each in found), key=lambda pod: (pod.created, pod.name))
 
 
-def lines_of(cluster: Cluster, workflow: Json, wanted: Wanted) -> list[Line]:
-    """The lines that there are now, in the order of time.
+def lines_of(
+    cluster: Cluster, workflow: Json, wanted: Wanted, *, most_bytes: int | None = None
+) -> list[Line]:
+    """The lines that there are now, in the order of time; about `most_bytes` of them, the first of each pod.
 
     Raises:
         ClusterError: there are no pods to ask, or none of them has begun; says why.
@@ -206,15 +209,22 @@ def lines_of(cluster: Cluster, workflow: Json, wanted: Wanted) -> list[Line]:
         said, fix = why_nothing(workflow, wanted, pods)
         raise ClusterError(said, fix=fix)
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        found = [line for lines in threads.map(lambda pod: _whole(cluster, pod), begun) for line in lines]
+        limit = None if most_bytes is None else max(most_bytes // len(begun), LEAST_OF_A_POD)
+        found = [
+            line for lines in threads.map(lambda pod: _whole(cluster, pod, limit), begun) for line in lines
+        ]
     return sorted(filter(wanted.has, found), key=lambda line: line.at)
 
 
-def _whole(cluster: Cluster, pod: Pod) -> list[Line]:
+def _whole(cluster: Cluster, pod: Pod, limit: int | None) -> list[Line]:
     path = cluster.core("pods", pod.name) + "/log"
+    bound = {} if limit is None else {"limitBytes": str(limit)}
     with suppress(ClusterNotFound):  # it has been deleted meanwhile
-        text = cluster.text(path, container=pod.container, timestamps="true")
-        return [pod.line(line) for line in text.splitlines()]
+        text = cluster.text(path, container=pod.container, timestamps="true", **bound)
+        lines = [pod.line(line) for line in text.splitlines()]
+        if limit is not None and len(text.encode()) >= limit:
+            lines.append(replace(lines[-1], text=f"… only the first {limit:,} bytes of {pod.name} are kept"))
+        return lines
     return []
 
 
@@ -256,7 +266,7 @@ class Follower:
     def __iter__(self) -> Iterator[Line]:
         try:
             ended = False
-            while True:
+            while not self._over.is_set():
                 if not ended:
                     ended = self._look()
                 if ended and not any(thread.is_alive() for thread in self._open.values()):
@@ -265,6 +275,10 @@ class Follower:
             yield from self._drained()
         finally:
             self._over.set()
+
+    def end(self) -> None:
+        """Let whoever iterates stop within a moment."""
+        self._over.set()
 
     def _for_a_while(self) -> Iterator[Line]:
         until = time.monotonic() + LOOK_SECONDS

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headwater.backends.kubernetes.api import Cluster, Json
+from headwater.backends.kubernetes.login import Place
 from headwater.backends.result import ItemCounts, NodeRecord, RunError, RunResult
 from headwater.backends.tracking import Encoder
 from headwater.blocks.compile import Compiled
@@ -14,7 +15,9 @@ from headwater.configuration import config, database_url, masked, plain, state_d
 from headwater.configuration.masking import scrubbed, secret_values
 from headwater.engine.events import Failure
 from headwater.engine.intervals import IntervalSet
+from headwater.errors import UsageError
 from headwater.records import Recorder, RunInfo, new_run_id
+from headwater.records.model import Run
 
 BACKEND = "kubernetes"
 _ENDED = frozenset({"Succeeded", "Failed", "Skipped", "Cached", "Cancelled", "Lost"})
@@ -26,14 +29,21 @@ def target_of(cluster: Cluster, workflow: Json) -> str:
     return f"{where}/{workflow['metadata']['namespace']}/{workflow['metadata']['name']}"
 
 
-def place_of(target: str) -> tuple[str, str, str]:
-    """Context, namespace and name of what `target_of` wrote; a context may have slashes in it.
+def place_of(run: Run) -> tuple[Place, str]:
+    """Where a recorded run is, and its name there: as `target_of` wrote it, or as the operator did.
 
-    >>> place_of("arn:aws:eks:eu:1:cluster/lab/science/reduce-x7k2p")
-    ('arn:aws:eks:eu:1:cluster/lab', 'science', 'reduce-x7k2p')
+    The operator records the namespace by itself; the kubeconfig in force then leads to the cluster.
+
+    Raises:
+        UsageError: the record does not say it.
     """
-    context, namespace, name = target.rsplit("/", 2)
-    return context, namespace, name
+    if run.namespace:
+        return Place(namespace=run.namespace), run.name
+    try:
+        context, namespace, name = run.target.rsplit("/", 2)  # a context may have slashes in it
+    except ValueError:
+        raise UsageError(f"the record of {run.run_id} does not say in which cluster it is") from None
+    return Place(context="" if "://" in context else context, namespace=namespace), name
 
 
 class Record:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from headwater.configuration import database_url, setup_logging
-from headwater.errors import UsageError
-
-NEEDED = ("fastapi", "uvicorn", "starlette")
 
 
 def open_dashboard(
@@ -16,22 +13,20 @@ def open_dashboard(
     database: str | None,
     token: str,
     trust_proxy_headers: bool,
+    per_namespace: bool,
     read_only: bool,
+    keep_logs: bool,
 ) -> None:
     """Serve the dashboard until Ctrl-C.
 
     Raises:
-        UsageError: the extra is not installed, the port is taken, or the address would be open to everybody.
+        UsageError: the port is taken, or the address would be open to everybody.
     """
     setup_logging()
-    try:
-        from headwater_dashboard.options import Options
-        from headwater_dashboard.server import serve
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in NEEDED:
-            raise
-        raise UsageError(
-            f"the dashboard needs the package {error.name!r}", fix="pip install 'headwater[dashboard]'"
-        ) from None
-    options = Options(database or database_url(), host, token, trust_proxy_headers, read_only)
+    from headwater_dashboard.options import Options
+    from headwater_dashboard.server import serve
+
+    options = Options(
+        database or database_url(), host, token, trust_proxy_headers, read_only, keep_logs, per_namespace
+    )
     serve(options, port=port, opens=opens)

@@ -148,7 +148,16 @@ def ui(
         bool,
         typer.Option("--trust-proxy-headers", help="A proxy in front logs people in and says who they are."),
     ] = False,
+    per_namespace: Annotated[
+        bool,
+        typer.Option(
+            "--per-namespace", help="People see and change what the cluster's RBAC lets them; behind a proxy."
+        ),
+    ] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="For looking only: no actions.")] = False,
+    keep_logs: Annotated[
+        bool, typer.Option("--keep-logs", help="Copy the logs of a cluster's runs before their pods go.")
+    ] = False,
 ) -> None:
     """Look at runs in the browser: a list, graphs, logs, as they change.
 
@@ -159,6 +168,8 @@ def ui(
       flowctl ui
 
       flowctl ui --no-open --port 8265 --database postgresql://headwater@db/runs
+
+      flowctl ui --no-open --host 0.0.0.0 --trust-proxy-headers --per-namespace --keep-logs
     """
     from headwater.cli.commands.dashboard import open_dashboard
 
@@ -169,5 +180,7 @@ def ui(
         database=database,
         token=token,
         trust_proxy_headers=trust_proxy_headers,
+        per_namespace=per_namespace,
         read_only=read_only,
+        keep_logs=keep_logs,
     )

@@ -9,7 +9,6 @@ import { useMatches } from "../../../components/useMatches";
 import { formatCount } from "../../../lib/duration";
 import { setQuery, useQueryString, useQueryValue } from "../../../lib/location";
 import { shownLines } from "../../../lib/logs";
-import { ended } from "../../../lib/phases";
 import { useLog } from "./useLog";
 
 /** What the run or one of its nodes wrote. */
@@ -23,10 +22,10 @@ export default function LogsTab({ run, nodes }: { run: RunDetail; nodes: readonl
 }
 
 function LogView({ run, path, nodes }: { run: RunDetail; path: string; nodes: readonly RunNode[] }) {
-  const over = ended(run.phase);
-  const [follow, setFollow] = useState(!over);
+  const [follow, setFollow] = useState(true);
   const [text, setText] = useQueryValue("q");
-  const log = useLog(run.run_id, path, follow && !over);
+  const log = useLog(run.run_id, path, follow);
+  const over = !log.growing;
   const lines = useMemo(() => shownLines(log.log), [log.log]);
   const matches = useMatches(lines, text);
   const rest = log.size - log.next;
@@ -65,6 +64,7 @@ function LogView({ run, path, nodes }: { run: RunDetail; path: string; nodes: re
         </span>
       </div>
       {log.from > 0 ? <p className="note">The lines before byte {formatCount(log.from)} are not shown: line numbers count from there.</p> : null}
+      {log.note !== "" && lines.length > 0 ? <p className="note">{log.note}</p> : null}
       {log.error !== null ? (
         <ErrorState error={log.error} retry={log.restart} />
       ) : lines.length > 0 ? (
@@ -83,8 +83,8 @@ function LogView({ run, path, nodes }: { run: RunDetail; path: string; nodes: re
       ) : log.busy ? (
         <Loading what="the log" />
       ) : (
-        <Empty title="Nothing was written">
-          <p>{over ? "What a task prints or logs would be here." : "What tasks print or log shows up here at once."}</p>
+        <Empty title={over || log.note !== "" ? "Nothing was written" : "Nothing has been written yet"}>
+          <p>{log.note || (over ? "What a task prints or logs would be here." : "What tasks print or log shows up here at once.")}</p>
         </Empty>
       )}
     </>

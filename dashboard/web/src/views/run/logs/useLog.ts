@@ -14,11 +14,13 @@ export interface LogState {
   next: number;
   size: number;
   complete: boolean;
+  growing: boolean;
+  note: string;
   busy: boolean;
   error: unknown;
 }
 
-const START: LogState = { log: NO_LINES, from: 0, next: 0, size: 0, complete: false, busy: true, error: null };
+const START: LogState = { log: NO_LINES, from: 0, next: 0, size: 0, complete: false, growing: false, note: "", busy: true, error: null };
 
 export interface Log extends LogState {
   live: Live;
@@ -53,7 +55,8 @@ export function useLog(run: string, path: string, follow: boolean): Log {
           const chunk = await api.logs(run, path, at.next, CHUNK, mine.signal);
           if (mine.signal.aborted) return;
           const moved = chunk.next_offset > at.next;
-          at = { ...at, log: appendText(at.log, chunk.text), next: chunk.next_offset, size: chunk.size, complete: chunk.complete };
+          const { next_offset: next, size, complete, growing, note } = chunk;
+          at = { ...at, log: appendText(at.log, chunk.text), next, size, complete, growing, note };
           const go = moved && at.next < at.size && (at.next < until || again.current);
           put({ ...at, busy: go });
           if (!go && !again.current) return;
@@ -83,7 +86,9 @@ export function useLog(run: string, path: string, follow: boolean): Log {
   }, [read]);
 
   // The event only says that there is more: reading from the known byte neither repeats nor loses a line.
-  const [over, setOver] = useState(false);
-  const live = useStream(follow && !over ? streams.logs(run, path) : null, { log: more, end: () => setOver(true), ping: () => undefined });
+  const [since, setSince] = useState<number | null>(null);
+  if (state.growing && since === null) setSince(state.next);
+  const on = follow && state.growing && since !== null;
+  const live = useStream(on ? streams.logs(run, path, since) : null, { log: more, end: more, ping: () => undefined });
   return { ...state, live, more, all, tail, restart };
 }

@@ -1,0 +1,85 @@
+"""Who may see and change which namespaces: the cluster is asked, whose RBAC says it for kubectl too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from headwater.backends.kubernetes.api import GROUP
+
+from headwater_dashboard.problems import RequestError
+
+if TYPE_CHECKING:
+    from headwater.backends.kubernetes.api import Cluster
+
+REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+KEPT_SECONDS = 30.0
+"""For how long an answer of the cluster counts."""
+
+_AT_ONCE = 8
+_MOST_KEPT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who asks, as the proxy in front says."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+class Access:
+    """What the cluster lets people do with its Workflows."""
+
+    def __init__(self, cluster: Callable[[], Cluster], clock: Callable[[], float] = time.monotonic) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._kept: dict[tuple[Person, str, str], tuple[float, bool]] = {}
+        self._lock = Lock()
+
+    def visible(self, who: Person, namespaces: Iterable[str]) -> tuple[str, ...]:
+        """Those of the namespaces whose runs somebody may see.
+
+        Raises:
+            ClusterError: the cluster cannot be asked.
+        """
+        asked = list(namespaces)
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            answers = list(threads.map(lambda namespace: self.may(who, "get", namespace), asked))
+        return tuple(namespace for namespace, allowed in zip(asked, answers, strict=True) if allowed)
+
+    def require(self, who: Person, verb: str, namespace: str) -> None:
+        """Go on only if somebody may do this.
+
+        Raises:
+            RequestError: the cluster does not let them.
+        """
+        if not self.may(who, verb, namespace):
+            raise RequestError(
+                403, f"{who.name} may not {verb} workflows in namespace {namespace!r}",
+                fix=f"Ask who runs the cluster for the role: {verb} workflows.{GROUP}.",
+            )  # fmt: skip
+
+    def may(self, who: Person, verb: str, namespace: str) -> bool:
+        """Whether somebody may do this with Workflows of a namespace."""
+        key = (who, verb, namespace)
+        now = self._clock()
+        with self._lock:
+            asked_at, allowed = self._kept.get(key, (float("-inf"), False))
+        if now - asked_at < KEPT_SECONDS:
+            return allowed
+        attributes = {"group": GROUP, "resource": "workflows", "verb": verb, "namespace": namespace}
+        review: dict[str, Any] = {
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": who.name, "groups": list(who.groups), "resourceAttributes": attributes},
+        }  # fmt: skip
+        allowed = self._cluster().create(REVIEWS, review)["status"]["allowed"] is True
+        with self._lock:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[key] = (now, allowed)
+        return allowed
