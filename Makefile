@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN_WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers page unit lock clean bench slurm slurm-down cluster cluster-down web web-test
+.PHONY: help demo test lint types layers page unit lock clean bench slurm slurm-down cluster cluster-down web web-test pictures
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,7 @@ page:  ## web-test, where the machine has Node
 
 unit: $(VENV)/.installed-dev  ## All tests and doctests, on the test cluster where the machine can run one
 	$(BIN)/python -m tests.cluster up --if-possible
+	$(BIN)/python -m tests.dashboard.browser up --if-possible
 	$(BIN)/python -m pytest -n $(RUN_WORKERS)
 
 bench: $(VENV)/.installed-dev  ## Measure beside peers (see benchmarks/README.md)
@@ -74,6 +75,10 @@ web: $(WEB)/node_modules/.installed  ## Build the dashboard's page (needs Node 2
 
 web-test: $(WEB)/node_modules/.installed  ## Check the page: types, tests, build, size of the first paint
 	cd $(WEB) && npm run types && npm test && npm run build && npm run size
+
+pictures: $(VENV)/.installed-dev web  ## Take the pictures of the dashboard in docs/ anew
+	$(BIN)/python -m tests.dashboard.browser up
+	HEADWATER_PICTURES=1 $(BIN)/python -m pytest -n 0 tests/dashboard/browser
 
 lock: $(BIN)/python  ## Write the hashed locks anew
 	$(BIN)/python -m pip install --quiet uv

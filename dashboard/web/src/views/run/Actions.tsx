@@ -15,8 +15,8 @@ const WHAT: Record<Action, [string, string]> = {
   approve: ["Approve", "Lets the run go on where it waits for an approval."],
 };
 
-/** What one may do to a run, each after a question. `node` narrows it to one node. */
-export function Actions({ run, node = null, only }: { run: RunDetail; node?: string | null; only?: Action[] }) {
+/** What one may do to a run, or to a `node` of it that waits, each after a question. */
+export function Actions({ run, node = null }: { run: RunDetail; node?: string | null }) {
   const me = useMe();
   const client = useQueryClient();
   const [asked, setAsked] = useState<Action | null>(null);
@@ -27,7 +27,7 @@ export function Actions({ run, node = null, only }: { run: RunDetail; node?: str
       void client.invalidateQueries({ queryKey: ["run", run.run_id] });
     },
   });
-  const actions = sensibleActions(run.phase, me.data?.actions ?? []).filter((action) => !only || only.includes(action));
+  const actions = sensibleActions(run, me.data?.actions ?? [], node !== null);
   if (actions.length === 0) return null;
   return (
     <span className="row actions">

@@ -45,7 +45,7 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
   const flow = useReactFlow();
   const store = useStoreApi();
   const target = focus ?? selected;
-  const fitted = useRef<Boxes | null>(null);
+  const fitted = useRef<{ boxes: Boxes; open: ReadonlySet<string> } | null>(null);
 
   const found = useMemo(() => new Set(matches), [matches]);
   const nodes = useMemo(
@@ -87,19 +87,19 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
     };
     const frame = window.requestAnimationFrame(() => {
       if (target !== "" && boxes.has(target)) show(target, first ? 0 : 250);
-      else if (first || fitted.current?.size !== boxes.size) {
+      else if (first || fitted.current?.boxes.size !== boxes.size) {
         // To fit a large graph first would draw all of it, too small to be read.
         const { width, height } = store.getState();
         const all = extent(boxes, tree);
         const unreadable = Math.min(width / all.width, height / all.height) < READABLE;
         const worth = unreadable ? worthALook(tree, drawn.paths) : undefined;
         if (worth === undefined) void flow.fitView({ maxZoom: 1.1, padding: 0.1 });
-        else if (first) show(worth, 0);
+        else if (first || fitted.current?.open !== open) show(worth, 0);
       }
-      fitted.current = boxes;
+      fitted.current = { boxes, open };
     });
     return () => window.cancelAnimationFrame(frame);
-    // The tree changes with every event; the view moves only with the layout and the target.
+    // The tree changes with every event; the view moves only with the layout, the target, and what is opened or closed.
   }, [boxes, target, flow, store]);
 
   if (!boxes) return <Loading what="the layout" />;

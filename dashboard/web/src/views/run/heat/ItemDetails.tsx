@@ -3,8 +3,10 @@ import { api } from "../../../api/client";
 import { useExceptions } from "../../../api/queries";
 import type { ItemRange, RunDetail } from "../../../api/types";
 import { PhaseBadge } from "../../../components/Icon";
+import { Link } from "../../../components/Link";
 import { Traceback } from "../../../components/Traceback";
 import { phaseOf } from "../../../lib/cells";
+import { runPath } from "../../../lib/route";
 
 /** One item of a map: its phase, attempt, error, and how to open it in the debugger. */
 export function ItemDetails({ run, path, index, ranges }: { run: RunDetail; path: string; index: number; ranges: readonly ItemRange[] }) {
@@ -31,6 +33,9 @@ export function ItemDetails({ run, path, index, ranges }: { run: RunDetail; path
         </p>
       ) : null}
       {mine ? <Traceback text={mine.traceback} /> : null}
+      <p>
+        <Link href={`${runPath(run.run_id, "logs")}?node=${encodeURIComponent(`${path}[${index}]`)}`}>Log of the item</Link>
+      </p>
       {failed ? (
         <p className="quiet">
           Open it in the debugger, with its exact inputs: <code>{`flowctl replay ${run.run_id} '${path}[${index}]' --pdb`}</code>

@@ -43,7 +43,7 @@ export function NodePanel({ run, path, node }: { run: RunDetail; path: string; n
               </span>
             ) : null}
             <Link href={`${runPath(run.run_id, "logs")}?node=${encodeURIComponent(path)}`}>Logs</Link>
-            {node.phase === "Suspended" ? <Actions run={run} node={path} only={["approve"]} /> : null}
+            {node.phase === "Suspended" ? <Actions run={run} node={path} /> : null}
           </div>
         ) : (
           <p className="quiet">A container: only what it holds is recorded.</p>

@@ -1,0 +1,88 @@
+"""The pipelines whose runs the page shows."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from headwater import MapWorkflow, task, workflow
+
+
+@task
+def read_catalogue(objects: int = 240) -> {"positions": list}:
+    print(f"reading {objects} positions")
+    return {"positions": [at * 1.5 for at in range(objects)]}
+
+
+@task
+def measure_flux(position: float) -> {"flux": float}:
+    if position % 54 == 21:
+        raise ValueError(f"no star within <b>2 arcsec</b> of {position}")
+    print(f"flux at {position}")
+    return {"flux": 100.0 - position / 10}
+
+
+@MapWorkflow.as_workflow(map_on={"positions": "position"})
+def measure():
+    measure_flux()
+
+
+@task
+def fit(flux: list) -> {"slope": float, "used": int}:
+    found = [each for each in flux if isinstance(each, float)]
+    print(f"fitting {len(found)} of {len(flux)}")
+    return {"slope": (found[-1] - found[0]) / len(found), "used": len(found)}
+
+
+@task
+def report(slope: float, used: int) -> {"text": str}:
+    return {"text": f"slope {slope:.3f} of {used} stars"}
+
+
+@workflow
+def survey():
+    read_catalogue() | measure() | fit() | report()
+
+
+@task
+def load_flat_field() -> {"flat": list}:
+    print("<script>window.cracked = true</script> \x1b[31mloading\x1b[0m")
+    return {"flat": [1.0, 0.0]}
+
+
+@task
+def divide(flat: list) -> {"frames": list}:
+    return {"frames": [1 / each for each in flat]}
+
+
+@task
+def publish(frames: list) -> {"count": int}:
+    return {"count": len(frames)}
+
+
+@workflow
+def calibrate():
+    load_flat_field() | divide() | publish()
+
+
+@task
+def observe(folder: str) -> {"frames": int}:
+    print("waiting for a clear sky", flush=True)
+    while not (Path(folder) / "clear").exists():
+        time.sleep(0.05)
+    print("the sky is clear", flush=True)
+    return {"frames": 3}
+
+
+@task
+def archive(frames: int) -> {"stored": int}:
+    return {"stored": frames}
+
+
+@workflow
+def night():
+    observe() | archive()
+
+
+def count_stars():
+    return {"stars": 7}

@@ -1,0 +1,183 @@
+"""One run: graph, timeline, map, log, errors, values; by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.browser.conftest import Shown, dark
+
+Picture = Callable[[str], None]
+Accessible = Callable[[], None]
+
+
+def test_the_graph_shows_every_node_and_what_became_of_it(
+    page: Page, shown: Shown, picture: Picture, accessible: Accessible
+) -> None:
+    page.goto(f"/runs/{shown.survey}")
+    for node in ("read-catalogue", "measure", "fit", "report"):
+        expect(page.locator(f'[data-id="{node}"]')).to_contain_text("Succeeded")
+    page.locator('[data-id="fit"]').click()
+    panel = page.get_by_role("complementary", name="Node fit")
+    expect(panel).to_contain_text("slope")
+    expect(page).to_have_url(re.compile(r"node=fit"))
+    accessible()
+    picture("graph")
+
+
+@dark
+def test_the_graph_in_the_dark(page: Page, shown: Shown, picture: Picture, accessible: Accessible) -> None:
+    page.goto(f"/runs/{shown.failed}")
+    expect(page.locator('[data-id="divide"]')).to_contain_text("Failed")
+    accessible()
+    picture("graph-dark")
+
+
+def test_a_node_that_failed_says_why_with_its_traceback(
+    page: Page, shown: Shown, accessible: Accessible
+) -> None:
+    page.goto(f"/runs/{shown.failed}?node=divide")
+    panel = page.get_by_role("complementary", name="Node divide")
+    expect(panel).to_contain_text("ZeroDivisionError")
+    expect(panel).to_contain_text('return {"frames": [1 / each for each in flat]}')
+    accessible()
+
+
+def test_a_graph_of_5000_nodes_is_collapsed_and_searched(
+    page: Page, shown: Shown, picture: Picture, accessible: Accessible
+) -> None:
+    page.goto(f"/runs/{shown.large}")
+    expect(page.get_by_text(re.compile(r"50 of 50\d\d nodes drawn"))).to_be_visible()
+    accessible()
+    picture("graph-large")
+    page.get_by_label("Find a node").fill("stage-43/task-21")
+    expect(page.locator('[data-id="stage-43/task-21"]')).to_contain_text("Failed")
+    expect(page).to_have_url(re.compile(r"q=stage-43"))
+
+
+def test_all_of_a_graph_of_5000_nodes_can_be_drawn(page: Page, shown: Shown) -> None:
+    page.goto(f"/runs/{shown.large}")
+    page.get_by_role("button", name="Open all").click()
+    expect(page.get_by_text(re.compile(r"50\d\d of 50\d\d nodes drawn"))).to_be_visible()
+    expect(page.locator(".react-flow__node").first).to_be_visible()
+
+
+def test_the_timeline_shows_when_each_attempt_ran(
+    page: Page, shown: Shown, picture: Picture, accessible: Accessible
+) -> None:
+    page.goto(f"/runs/{shown.survey}/timeline")
+    expect(page.get_by_role("tabpanel")).to_contain_text("read-catalogue")
+    accessible()
+    picture("timeline")
+
+
+def test_the_nodes_as_a_table(page: Page, shown: Shown, picture: Picture, accessible: Accessible) -> None:
+    page.goto(f"/runs/{shown.survey}/nodes")
+    expect(page.get_by_role("row").filter(has_text="measure").first).to_contain_text("Succeeded")
+    accessible()
+    picture("nodes")
+
+
+def test_a_map_is_a_grid_whose_cells_say_what_became_of_an_item(
+    page: Page, shown: Shown, picture: Picture, accessible: Accessible
+) -> None:
+    page.goto(f"/runs/{shown.survey}?node=measure&panel=wide")
+    panel = page.get_by_role("complementary", name="Node measure")
+    expect(panel.get_by_role("heading", name="240 items")).to_be_visible()
+    expect(panel).to_contain_text(re.compile(r"Failed\s*7"))
+    panel.get_by_role("button", name="14", exact=True).click()
+    expect(panel).to_contain_text("measure[14]")
+    expect(panel).to_contain_text("no star within <b>2 arcsec</b> of 21.0")
+    expect(panel).to_contain_text(f"flowctl replay {shown.survey} 'measure[14]' --pdb")
+    expect(page).to_have_url(re.compile(r"item=14"))
+    accessible()
+    picture("map")
+    panel.get_by_role("link", name="Log of the item").click()
+    expect(page).to_have_url(re.compile(r"/logs\?node=measure(%5B|\[)14"))
+
+
+def test_a_map_of_100_000_items_is_walked_by_the_keyboard(
+    page: Page, shown: Shown, picture: Picture, accessible: Accessible
+) -> None:
+    page.goto(f"/runs/{shown.wide}?node=simulate&panel=wide")
+    panel = page.get_by_role("complementary", name="Node simulate")
+    expect(panel.get_by_role("heading", name=re.compile("100.000 items"))).to_be_visible()
+    panel.get_by_role("application").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(panel.get_by_role("heading", name="simulate[1]")).to_be_visible()
+    accessible()
+    picture("map-wide")
+
+
+def test_what_was_printed_is_text_and_can_be_searched(
+    page: Page, shown: Shown, accessible: Accessible
+) -> None:
+    page.goto(f"/runs/{shown.failed}/logs")
+    log = page.get_by_role("tabpanel")
+    expect(log).to_contain_text("<script>window.cracked = true</script> loading")
+    assert page.evaluate("window.cracked") is None
+    page.goto(f"/runs/{shown.survey}/logs")
+    expect(log).to_contain_text("reading 240 positions")
+    page.get_by_label("Search the log").fill("fitting 233")
+    expect(page).to_have_url(re.compile("q=fitting"))
+    expect(page.locator("mark").first).to_be_visible()
+    accessible()
+
+
+def test_the_log_of_a_run(page: Page, shown: Shown, picture: Picture) -> None:
+    page.goto(f"/runs/{shown.survey}/logs")
+    expect(page.get_by_role("tabpanel")).to_contain_text("reading 240 positions")
+    picture("logs")
+
+
+def test_errors_are_grouped_the_first_cause_first(
+    page: Page, shown: Shown, picture: Picture, accessible: Accessible
+) -> None:
+    page.goto(f"/runs/{shown.wide}/errors")
+    groups = page.get_by_role("article")
+    expect(groups).to_have_count(1)
+    expect(groups.first).to_contain_text("50 times")
+    expect(groups.first).to_contain_text("first cause")
+    page.goto(f"/runs/{shown.survey}/errors")
+    expect(groups.first).to_contain_text("no star within <b>2 arcsec</b>")
+    expect(groups.first).to_contain_text("7 times")
+    accessible()
+    picture("errors")
+
+
+@pytest.mark.parametrize("tab", ["values", "document"])
+def test_inputs_outputs_and_the_document(
+    page: Page, shown: Shown, picture: Picture, accessible: Accessible, tab: str
+) -> None:
+    page.goto(f"/runs/{shown.survey}/{tab}")
+    expect(page.get_by_role("tabpanel")).to_contain_text("objects" if tab == "values" else "read-catalogue")
+    accessible()
+    picture(tab)
+
+
+def test_the_keyboard_alone_leads_through_a_run(page: Page, shown: Shown) -> None:
+    page.goto(f"/runs/{shown.survey}")
+    expect(page.locator('[data-id="fit"]')).to_be_visible()
+    page.keyboard.press("2")
+    expect(page).to_have_url(re.compile(r"/timeline"))
+    page.get_by_role("tab", name="Timeline").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile(r"/nodes"))
+    page.keyboard.press("1")
+    page.keyboard.press("j")
+    expect(page.get_by_role("complementary")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("complementary")).to_have_count(0)
+
+
+def test_a_run_that_is_not_there_says_so(page: Page, complaints: list[str]) -> None:
+    page.goto("/runs/20200101-000000-nobody")
+    expect(page.get_by_role("alert")).to_contain_text("there is no run")
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    assert all("404" in each for each in complaints)
+    complaints.clear()
