@@ -35,11 +35,11 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB of its own; only root can make one."""
+    """A file system of 384 KiB of its own; only root can make one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=384k", "none", str(folder)], capture_output=True, check=False
     )
     if made.returncode:
         pytest.skip("needs the right to mount a file system")

@@ -21,7 +21,7 @@ from headwater.engine.graph import (
     Suspend,
     Task,
 )
-from headwater.engine.plan import plan_of
+from headwater.engine.plan import edges_of
 from headwater.engine.state import ENDED, MapState, NodeState, Phase
 
 from headwater_operator.mirror.rows import (
@@ -146,16 +146,6 @@ def progress_of(engine: Engine) -> Progress:
             total += 1
             done += state.phase in ENDED
     return Progress(done, total, failed)
-
-
-def edges_of(graph: Graph) -> list[tuple[str, str]]:
-    """Which node depends on which, as (from, to); nodes of other blocks than the first have its name before them."""
-    pairs = []
-    for block in graph.blocks.values():
-        prefix = "" if block.name == graph.entrypoint else f"{block.name}/"
-        for planned in plan_of(block).nodes:
-            pairs += [(prefix + block.nodes[i].name, prefix + planned.node.name) for i, _ in planned.needs]
-    return pairs
 
 
 def _has_begun(state: NodeState) -> bool:

@@ -17,7 +17,7 @@ from headwater.engine import ENDED, Graph, NodeState, Phase
 from headwater.engine.events import Event, Failed, Failure, ItemFailed, ItemsSucceeded, Sized
 from headwater.engine.graph import Call, Condition, Iterate, Loop, Map, Merge, Race, Suspend, Task
 from headwater.engine.intervals import Range
-from headwater.engine.plan import plan_of
+from headwater.engine.plan import edges_of
 from headwater.errors import HeadwaterError
 from headwater.records import Recorder, RunInfo, new_run_id
 from headwater.runtime.capture import Capture
@@ -103,7 +103,9 @@ class Tracking:
         self._maps = maps
         if self._record:
             self._recorder = Recorder(database_url(), self._info)
-            self._recorder.edges(_edges(self.graph))
+            main = self.graph.blocks[self.graph.entrypoint]
+            self._recorder.planned(node.name for node in main.nodes)
+            self._recorder.edges(edges_of(self.graph))
         self._capture.open()
         self.observers.begin(self._info, self.graph, self.log_file)
 
@@ -259,13 +261,3 @@ def _document_of(compiled: Compiled) -> Mapping[str, Any]:
         # The run itself does not need it; only resuming without the source does.
         logger.debug("the document cannot be kept: %s", error)
         return {"metadata": {"name": compiled.name}, "spec": {}}
-
-
-def _edges(graph: Graph) -> list[tuple[str, str]]:
-    pairs = []
-    for block in graph.blocks.values():
-        prefix = "" if block.name == graph.entrypoint else f"{block.name}/"
-        plan = plan_of(block)
-        for planned in plan.nodes:
-            pairs += [(prefix + block.nodes[i].name, prefix + planned.node.name) for i, _ in planned.needs]
-    return pairs

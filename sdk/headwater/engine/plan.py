@@ -8,6 +8,7 @@ from headwater.engine.graph import (
     Condition,
     FirstOf,
     From,
+    Graph,
     Iterate,
     Map,
     Merge,
@@ -120,3 +121,13 @@ def plan_of(block: Block) -> BlockPlan:
     plan = BlockPlan(block, nodes, index, caught, starts)
     block.__dict__["_plan"] = plan
     return plan
+
+
+def edges_of(graph: Graph) -> list[tuple[str, str]]:
+    """Which node depends on which, as (from, to); nodes of other blocks than the first have its name before them."""
+    pairs = []
+    for block in graph.blocks.values():
+        prefix = "" if block.name == graph.entrypoint else f"{block.name}/"
+        for planned in plan_of(block).nodes:
+            pairs += [(prefix + block.nodes[i].name, prefix + planned.node.name) for i, _ in planned.needs]
+    return pairs

@@ -12,6 +12,7 @@ from headwater.engine.intervals import IntervalSet, Range
 from headwater.engine.state import ENDED
 from headwater.records.connection import Row, Step
 from headwater.records.contents import digested
+from headwater.records.progress import Progress
 from headwater.records.run_info import RunInfo
 from headwater.records.statements import UPSERTS
 
@@ -66,6 +67,7 @@ class Batch:
         self._raised: set[str] = set()
         self._weight = 0
         self._run: list[Any] | None = None
+        self._counted = Progress()
 
     def __len__(self) -> int:
         return sum(map(len, self._rows.values())) + len(self.steps) + len(self._moved)
@@ -76,6 +78,7 @@ class Batch:
             if path in self._live:
                 self._put_block(path, self._live[path])
         self._moved.clear()
+        self._put_progress()
         return {table: list(rows.values()) for table, rows in self._rows.items() if rows}
 
     def written(self) -> None:
@@ -111,7 +114,8 @@ class Batch:
             *(encode_json(dict(info.code)), encode_json(dict(info.inputs)), None, *_NO_ERROR, None, 0),
             *(info.resumed_from, where["host"], where["pid"], where["process"], clean(where["login"])),
             *(at, None, at, 0),
-            *(None, None, None, None, None),  # only runs on a cluster have these
+            *(None, None, None),  # only runs on a cluster have a namespace, a project and labels
+            *self._counted.counts(),
         ]
         self._put_run()
 
@@ -134,6 +138,7 @@ class Batch:
             self._run[column["exit_code"]] = exit_code
             self._run[column["failed_items"]] = self.failed_items
             self._run[column["finished_at"]] = self._run[column["heartbeat_at"]] = at
+            self._count()
             self._put_run()
         for table in ("block", "attempt"):
             sql = (
@@ -147,6 +152,22 @@ class Batch:
         self.steps.append(
             ("UPDATE run SET heartbeat_at = :at WHERE run_id = :run_id", {"at": at, "run_id": self.run_id})
         )
+
+    def planned(self, paths: Sequence[str]) -> None:
+        """These nodes are to come."""
+        self._counted.planned(paths)
+
+    def _count(self) -> bool:
+        """Write down how far the run is; whether that is news."""
+        assert self._run is not None
+        at = _COLUMN["run"]["progress_done"]
+        before = tuple(self._run[at : at + 2])
+        self._run[at : at + 2] = self._counted.counts()
+        return tuple(self._run[at : at + 2]) != before
+
+    def _put_progress(self) -> None:
+        if self._run is not None and self._run[_COLUMN["run"]["finished_at"]] is None and self._count():
+            self._put_run()
 
     def _put_run(self) -> None:
         assert self._run is not None
@@ -179,6 +200,7 @@ class Batch:
     ) -> None:
         """A node has a new state."""
         ended = phase in _ENDED
+        self._counted.node(path, ended=ended)
         if started_at is None and (not ended or phase in ("Skipped", "Cached")) and phase != "Pending":
             started_at = at
         if error is not None:
@@ -243,6 +265,7 @@ class Batch:
     def sized(self, path: str, total: int, at: float) -> None:
         """The number of a map's items is known."""
         self._progress(path, at).total = total
+        self._count_items(path)
 
     def items_done(
         self, path: str, ranges: Sequence[Range], outputs: str | None, at: float, cached: int = 0
@@ -254,6 +277,7 @@ class Batch:
             progress.done.add(start, stop)
         if progress.failed:
             self._recovered(path, progress, ranges, at)
+        self._count_items(path)
         text = ",".join(f"{a}-{b - 1}" if b - a > 1 else str(a) for a, b in ranges)
         first = ranges[0][0]
         self._weight += len(outputs or "") + len(text) + 200
@@ -263,9 +287,15 @@ class Batch:
     def item_failed(self, path: str, index: int, attempt: int, failure: Failure, at: float) -> None:
         """One attempt of one item of a map failed."""
         self._progress(path, at).failed.add(index)
+        self._count_items(path)
         self._weight += 500
         self._put_item(path, index, "Failed", attempt, at, failure)
         self.exception(path, index, attempt, failure, at)
+
+    def _count_items(self, path: str) -> None:
+        known = self._maps[path]
+        if known.total is not None:
+            self._counted.items(path, done=len(known.done) + len(known.failed), total=known.total)
 
     def _recovered(self, path: str, progress: _Map, ranges: Sequence[Range], at: float) -> None:
         failed = progress.failed

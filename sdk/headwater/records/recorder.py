@@ -142,6 +142,10 @@ class Recorder:
         """An attempt of an item failed; when it succeeds later, `items_done` says so."""
         self._put((Batch.item_failed, path, index, attempt, failure, at))
 
+    def planned(self, paths: Iterable[str]) -> None:
+        """These nodes are to come."""
+        self._put((Batch.planned, tuple(paths)))
+
     def edges(self, pairs: Iterable[tuple[str, str]]) -> None:
         """These nodes depend on each other: (from, to)."""
         self._put((Batch.edges, tuple(pairs)))

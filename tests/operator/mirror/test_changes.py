@@ -19,10 +19,10 @@ from headwater.engine.events import (
     Succeeded,
 )
 from headwater.engine.graph import Block, Call, Const, From, Graph, Loop, Map, Node, Policy, Retry, Task
+from headwater.engine.plan import edges_of
 from headwater.engine.snapshot import restore, snapshot
 from headwater_operator.mirror import NodeRow, Progress, RunChange, RunMeta, change_of
 from headwater_operator.mirror.buffer import Buffer
-from headwater_operator.mirror.changes import edges_of
 from headwater_operator.mirror.writer import SqliteWriter
 
 from tests.operator.mirror.samples import failure
