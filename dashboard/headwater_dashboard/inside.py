@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from headwater.records import queries
 from headwater.records.map_items import map_items
-from headwater.records.model import Attempt, ExceptionRecord
+from headwater.records.model import Attempt, ExceptionRecord, Node
 
 from headwater_dashboard import models
 from headwater_dashboard.failures import groups_of, traceback_of
+from headwater_dashboard.item_values import item_values
 from headwater_dashboard.routes import PROBLEMS, AppStore, MapPath, NodePath, RunId
 
 router = APIRouter(prefix="/runs/{run_id}", responses=PROBLEMS)
@@ -23,13 +24,22 @@ MOST_GROUPS = 200
 
 @router.get("/nodes", response_model=models.Graph)
 def get_nodes(store: AppStore, run_id: RunId) -> Response:
-    """All nodes of a run in the order of their start, and what waits for what."""
-    store.run(run_id)
-    nodes = [models.Node.model_validate(node) for node in queries.nodes(store.pool, run_id).values()]
-    edges = [models.Edge.model_validate({"from": a, "to": b}) for a, b in queries.edges(store.pool, run_id)]
+    """All nodes of a run in the order of their start, those to come last, and what waits for what."""
+    run = store.run(run_id)
+    recorded = queries.nodes(store.pool, run_id)
+    pairs = queries.edges(store.pool, run_id)
+    to_come = [] if run.ended else _to_come(pairs, recorded)
+    nodes = [models.Node.model_validate(node) for node in (*recorded.values(), *to_come)]
+    edges = [models.Edge.model_validate({"from": a, "to": b}) for a, b in pairs]
     graph = models.Graph.model_construct(nodes=nodes, edges=edges)
     # Thousands of nodes are validated once: what FastAPI is handed as a model it checks again.
     return Response(graph.model_dump_json(by_alias=True), media_type="application/json")
+
+
+def _to_come(edges: list[tuple[str, str]], recorded: Mapping[str, Node]) -> list[Node]:
+    """Nodes that wait and have not been recorded yet; of blocks that are called, edges tell no paths."""
+    paths = dict.fromkeys(path for edge in edges for path in edge if "/" not in path)
+    return [Node(path, "Pending") for path in paths if path not in recorded]
 
 
 @router.get("/attempts")
@@ -59,6 +69,18 @@ def get_item_states(store: AppStore, run_id: RunId, path: MapPath) -> models.Ite
     """The state of every item of a map, as half-open ranges."""
     found = map_items(store.pool, run_id, store.node(run_id, path))
     return models.ItemStates.model_validate(found)
+
+
+@router.get("/items/values")
+def get_item_values(
+    store: AppStore, run_id: RunId, path: MapPath, index: Annotated[int, Query(ge=0, le=10**9)]
+) -> models.ItemValues:
+    """What an item of a map was given and gave, as far as the record of the run has it."""
+    run = store.run(run_id)
+    store.node(run_id, path)
+    document = queries.document(store.pool, run)
+    found = item_values(document, run, queries.nodes(store.pool, run_id), path, index)
+    return models.ItemValues.model_validate(found)
 
 
 @router.get("/events")

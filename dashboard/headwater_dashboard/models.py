@@ -157,6 +157,13 @@ class ItemRange(Model):
     phase: str
 
 
+class ItemValues(Model):
+    """What an item was given and gave, encoded; what is kept in the store as a whole is a reference to the whole."""
+
+    inputs: Json
+    outputs: Json
+
+
 class ItemStates(Model):
     """The state of every item of a map."""
 

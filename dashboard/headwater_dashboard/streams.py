@@ -131,6 +131,7 @@ def _filter(store: Store, run_id: str, path: str | None) -> LogFilter:
     if not path:
         return LogFilter()
     try:
-        return LogFilter.of(path, queries.nodes(store.pool, run_id))
+        to_come = (end for edge in queries.edges(store.pool, run_id) for end in edge)
+        return LogFilter.of(path, dict.fromkeys((*queries.nodes(store.pool, run_id), *to_come)))
     except UsageError as error:
         raise RequestError(404, error.message, fix=error.fix) from None

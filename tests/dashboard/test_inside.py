@@ -143,3 +143,36 @@ def test_every_item_is_in_exactly_one_range(slices: list[set[int]], own: dict[in
 def test_messages_that_differ_in_numbers_and_names_are_alike() -> None:
     assert likeness("E", "no 'a' at 0x1f, 3.5e-7") == likeness("E", 'no "b" at 0x2e, 17')
     assert likeness("E", "no a") != likeness("E", "no b")
+
+
+def test_an_item_says_what_it_was_given_and_gave(of_run: Any) -> None:
+    assert of_run("items/values?path=halves&index=5")["inputs"] == {"x": {"json": 5}}
+    assert of_run("items/values?path=halves&index=4")["inputs"] == {"x": {"json": 4}}
+    assert of_run("items/values?path=halves&index=99")["inputs"] == {"x": {"json": [0, 1, 2, 3, 4, 5]}}
+
+
+def test_nodes_that_have_not_begun_are_in_the_graph_while_the_run_goes_on(
+    ask: TestClient, insert: Insert
+) -> None:
+    insert("run", run_row("r1", phase="Running", finished_at=None, pid=0, backend="kubernetes", host=""))
+    insert(
+        "block",
+        row(
+            "block",
+            run_id="r1",
+            path="a",
+            kind="task",
+            ref="",
+            phase="Running",
+            attempt=1,
+            message="",
+            version=1,
+        ),
+    )
+    insert(
+        "edge",
+        row("edge", run_id="r1", from_path="a", to_path="b"),
+        row("edge", run_id="r1", from_path="x/c", to_path="x/d"),
+    )
+    nodes = ask.get("/api/v1/runs/r1/nodes").json()["nodes"]
+    assert [(node["path"], node["phase"]) for node in nodes] == [("a", "Running"), ("b", "Pending")]

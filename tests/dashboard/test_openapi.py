@@ -23,7 +23,17 @@ CHECKS = [
     not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance,
 ]  # fmt: skip
 PARTS = (
-    *("document", "nodes", "attempts", "items", "items/states", "events", "exceptions", "errors"),
+    *(
+        "document",
+        "nodes",
+        "attempts",
+        "items",
+        "items/states",
+        "items/values",
+        "events",
+        "exceptions",
+        "errors",
+    ),
     *("logs", "logs/stream", "stream", "actions"),
 )
 HOST = {"Host": "127.0.0.1"}

@@ -51,6 +51,7 @@ def test_a_graph_of_5000_nodes_is_collapsed_and_searched(
 ) -> None:
     page.goto(f"/runs/{shown.large}")
     expect(page.get_by_text(re.compile(r"50 of 50\d\d nodes drawn"))).to_be_visible()
+    expect(page.locator('[data-id="stage-43"]')).to_be_visible()
     accessible()
     picture("graph-large")
     page.get_by_label("Find a node").fill("stage-43/task-21")
@@ -90,6 +91,7 @@ def test_a_map_is_a_grid_whose_cells_say_what_became_of_an_item(
     expect(panel).to_contain_text(re.compile(r"Failed\s*7"))
     panel.get_by_role("button", name="14", exact=True).click()
     expect(panel).to_contain_text("measure[14]")
+    expect(panel.get_by_role("region", name="Item 14")).to_contain_text(re.compile(r"position\s*21"))
     expect(panel).to_contain_text("no star within <b>2 arcsec</b> of 21.0")
     expect(panel).to_contain_text(f"flowctl replay {shown.survey} 'measure[14]' --pdb")
     expect(page).to_have_url(re.compile(r"item=14"))
@@ -110,6 +112,7 @@ def test_a_map_of_100_000_items_is_walked_by_the_keyboard(
     page.keyboard.press("ArrowRight")
     expect(panel.get_by_role("heading", name="simulate[1]")).to_be_visible()
     accessible()
+    panel.get_by_role("heading", level=2).scroll_into_view_if_needed()
     picture("map-wide")
 
 

@@ -7,6 +7,7 @@ import type {
   ItemPage,
   ItemStates,
   Json,
+  JsonObject,
   LogChunk,
   Me,
   Names,
@@ -78,6 +79,8 @@ export const api = {
     call<ItemPage>(`${of(run)}/items${query({ path, phase, offset, limit })}`),
   itemStates: (run: string, path: string) => call<ItemStates>(`${of(run)}/items/states${query({ path })}`),
   events: (run: string, path?: string) => call<{ items: RunEvent[] }>(`${of(run)}/events${query({ path })}`),
+  itemValues: (run: string, path: string, index: number) =>
+    call<{ inputs: JsonObject; outputs: JsonObject }>(`${of(run)}/items/values${query({ path, index })}`),
   exceptions: (run: string, path?: string) => call<{ items: ExceptionRecord[] }>(`${of(run)}/exceptions${query({ path })}`),
   errors: (run: string) => call<{ groups: ErrorGroup[] }>(`${of(run)}/errors`),
   logs: (run: string, path: string, offset: number, limit: number, signal?: AbortSignal) =>

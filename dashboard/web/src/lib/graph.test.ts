@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { liftEdges, searchPaths, visibleGraph } from "./graph";
+import { liftEdges, searchPaths, unfinishedBefore, visibleGraph } from "./graph";
 import { nestedLayout } from "./nestedLayout";
 import { parentPath } from "./paths";
 import { layering, quickLayout } from "./quickLayout";
@@ -72,5 +72,13 @@ describe("the quick layout", () => {
     const outer = boxes.get("m[0]");
     expect((inner?.x ?? 0) + 100).toBeLessThanOrEqual(outer?.width ?? 0);
     expect(boxes.get("end")?.x).toBeGreaterThan((boxes.get("m")?.x ?? 0) + (boxes.get("m")?.width ?? 0));
+  });
+});
+
+describe("what a node waits for", () => {
+  it("is what stands before it and has not ended", () => {
+    const nodes = [aNode("gen", { phase: "Succeeded" }), aNode("fit", { phase: "Running" }), aNode("end", { phase: "Pending" })];
+    const graph = { nodes, edges: [{ from: "gen", to: "end" }, { from: "fit", to: "end" }, { from: "other", to: "end" }] };
+    expect(unfinishedBefore(graph, "end")).toEqual(["fit", "other"]);
   });
 });

@@ -1,5 +1,6 @@
-import type { Edge } from "../api/types";
+import type { Edge, Graph } from "../api/types";
 import { ancestors } from "./paths";
+import { ended } from "./phases";
 import type { Tree } from "./tree";
 
 /** What the graph draws: the nodes whose containers are all open, and the edges between the nearest drawn ones. */
@@ -49,4 +50,11 @@ export function searchPaths(paths: Iterable<string>, text: string): string[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return [];
   return [...paths].filter((path) => words.every((word) => path.toLowerCase().includes(word)));
+}
+
+/** The nodes that a node waits for: those before it that have not ended. */
+export function unfinishedBefore(graph: Graph, path: string): string[] {
+  const phases = new Map(graph.nodes.map((node) => [node.path, node.phase]));
+  const before = graph.edges.filter((edge) => edge.to === path).map((edge) => edge.from);
+  return before.filter((name) => !ended(phases.get(name) ?? "Pending"));
 }

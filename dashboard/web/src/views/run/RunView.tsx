@@ -51,7 +51,7 @@ export default function RunView({ id, tab }: { id: string; tab: Tab }) {
             )}
           </Suspense>
         </section>
-        {selected !== "" && tab !== "logs" && nodes.data ? <NodePanel key={selected} run={run.data} path={selected} node={node ?? null} /> : null}
+        {selected !== "" && tab !== "logs" && nodes.data ? <NodePanel key={selected} run={run.data} path={selected} node={node ?? null} graph={nodes.data} /> : null}
       </div>
     </div>
   );

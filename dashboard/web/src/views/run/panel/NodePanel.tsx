@@ -1,5 +1,5 @@
 import { useAttempts, useExceptions } from "../../../api/queries";
-import type { RunDetail, RunNode } from "../../../api/types";
+import type { Graph, RunDetail, RunNode } from "../../../api/types";
 import { Copy } from "../../../components/Copy";
 import { Icon, PhaseBadge } from "../../../components/Icon";
 import { Values } from "../../../components/JsonView";
@@ -7,6 +7,7 @@ import { Link } from "../../../components/Link";
 import { ErrorState } from "../../../components/States";
 import { Ago, Took } from "../../../components/Time";
 import { Traceback } from "../../../components/Traceback";
+import { unfinishedBefore } from "../../../lib/graph";
 import { useNow } from "../../../lib/hooks";
 import { setQuery, useQueryValue } from "../../../lib/location";
 import { runPath } from "../../../lib/route";
@@ -14,7 +15,7 @@ import { Actions } from "../Actions";
 import { MapItems } from "../heat/MapItems";
 
 /** One node beside the tab: why it is as it is, its attempts, its values, its items. `node` is null for a mere container. */
-export function NodePanel({ run, path, node }: { run: RunDetail; path: string; node: RunNode | null }) {
+export function NodePanel({ run, path, node, graph }: { run: RunDetail; path: string; node: RunNode | null; graph: Graph }) {
   const now = useNow();
   const [width, setWidth] = useQueryValue("panel");
   const wide = width === "wide";
@@ -50,6 +51,7 @@ export function NodePanel({ run, path, node }: { run: RunDetail; path: string; n
         )}
         {node?.ref ? <p className="quiet mono">{node.ref}</p> : null}
         {node?.message ? <p>{node.message}</p> : null}
+        {node?.phase === "Pending" && node.message === "" ? <WaitsFor run={run} path={path} graph={graph} /> : null}
         {node && node.answer !== null ? <p>The condition is {node.answer ? "true" : "false"}.</p> : null}
       </header>
       {node?.error ? <Failure run={run} node={node} /> : null}
@@ -68,6 +70,23 @@ export function NodePanel({ run, path, node }: { run: RunDetail; path: string; n
         </>
       ) : null}
     </aside>
+  );
+}
+
+/** The nodes that have to end first. */
+function WaitsFor({ run, path, graph }: { run: RunDetail; path: string; graph: Graph }) {
+  const names = unfinishedBefore(graph, path);
+  if (names.length === 0) return null;
+  return (
+    <p>
+      Waits for{" "}
+      {names.slice(0, 20).map((name) => (
+        <Link key={name} className="chip mono" href={`${runPath(run.run_id)}?node=${encodeURIComponent(name)}`}>
+          {name}
+        </Link>
+      ))}
+      {names.length > 20 ? ` and ${names.length - 20} more` : ""}
+    </p>
   );
 }
 
