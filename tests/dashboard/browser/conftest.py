@@ -18,7 +18,7 @@ from tests.operator.mirror.conftest import server  # noqa: F401
 from tests.operator.mirror.servers import Server
 
 AXE = CHECKOUT / "dashboard" / "web" / "node_modules" / "axe-core" / "axe.min.js"
-PICTURES = CHECKOUT / "docs" / "pictures" / "dashboard"
+PICTURES = CHECKOUT / "docs" / "images" / "dashboard"
 """Where pictures go when HEADWATER_PICTURES is set (`make pictures`)."""
 
 WIDTH, HEIGHT = 1280, 800
