@@ -11,12 +11,14 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from headwater.backends.kubernetes.api import Cluster
+from headwater.configuration import state_dir
 from headwater.errors import HeadwaterError
+from headwater.values.store import ArtifactStore
 from headwater.version import __version__
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from headwater_dashboard import actions, inside, models, page, runs, streams
+from headwater_dashboard import actions, artifacts, inside, models, page, runs, streams
 from headwater_dashboard.access import Access
 from headwater_dashboard.live import INTERVAL, Hub
 from headwater_dashboard.logs import Logs
@@ -27,7 +29,7 @@ from headwater_dashboard.security import Guard
 from headwater_dashboard.store import Store
 
 API = "/api/v1"
-_ROUTERS = (runs.router, inside.router, streams.router, actions.router)
+_ROUTERS = (runs.router, inside.router, artifacts.router, streams.router, actions.router)
 
 
 def create_app(options: Options, *, folder: Path = page.PAGE, interval: float = INTERVAL) -> FastAPI:
@@ -53,6 +55,7 @@ def create_app(options: Options, *, folder: Path = page.PAGE, interval: float = 
     app.state.access = Access(Cluster) if options.per_namespace else None
     app.state.hub = Hub(app.state.store, interval)
     app.state.logs = Logs(app.state.store, keep=options.keep_logs)
+    app.state.artifacts = ArtifactStore(options.artifacts or state_dir() / "artifacts")
     app.state.page = folder
     for router in _ROUTERS:
         app.include_router(router, prefix=API)

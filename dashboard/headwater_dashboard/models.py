@@ -235,6 +235,18 @@ class ErrorGroups(Model):
     groups: list[ErrorGroup]
 
 
+class Preview(Model):
+    """What an artifact looks like: of `kind` image, table, json, text or none."""
+
+    kind: str
+    size: int
+    note: str
+    text: str
+    value: Any
+    columns: list[str]
+    rows: list[list[str]]
+
+
 class LogChunk(Model):
     """A piece of a log; offsets are bytes of the file, `complete` says that nothing more will come,
     `growing` that more may be written.

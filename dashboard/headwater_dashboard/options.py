@@ -13,7 +13,8 @@ class Options:
     """Which database is shown, on which address, to whom.
 
     `token` is asked of everybody; with `trust_proxy_headers` a proxy in front has asked already and says who it
-    is. With `keep_logs` the logs of a cluster's runs are taken when they end, before their pods go.
+    is. `artifacts` is the store that values are previewed from, this machine's where it is "".
+    With `keep_logs` the logs of a cluster's runs are taken when they end, before their pods go.
     With `per_namespace` people see and change what the cluster's RBAC lets them.
     `requests_per_second` is what one client may ask for over a longer time.
 
@@ -26,6 +27,7 @@ class Options:
     token: str = ""
     trust_proxy_headers: bool = False
     read_only: bool = False
+    artifacts: str = ""
     keep_logs: bool = False
     per_namespace: bool = False
     requests_per_second: float = 100.0

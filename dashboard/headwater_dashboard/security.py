@@ -92,7 +92,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 if api:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)

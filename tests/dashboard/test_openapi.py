@@ -34,7 +34,7 @@ PARTS = (
         "exceptions",
         "errors",
     ),
-    *("logs", "logs/stream", "stream", "actions"),
+    *("artifacts/{reference}", "artifacts/{reference}/content", "logs", "logs/stream", "stream", "actions"),
 )
 HOST = {"Host": "127.0.0.1"}
 

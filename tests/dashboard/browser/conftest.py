@@ -41,6 +41,7 @@ class Shown:
     survey: str
     smaller: str
     failed: str
+    figures: str
     large: str
     wide: str
 
@@ -54,8 +55,9 @@ def shown(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         smaller = found.run("survey.py:survey", "-p", "objects=120")
         survey = found.run("survey.py:survey", "-p", "objects=240")
         failed = found.run("survey.py:calibrate")
+        figures = found.run("survey.py:figures")
         large, wide = seeded.large_graph(found), seeded.wide_map(found)
-        yield Shown(found, survey, smaller, failed, large, wide)
+        yield Shown(found, survey, smaller, failed, figures, large, wide)
 
 
 @pytest.fixture(scope="module")

@@ -86,3 +86,36 @@ def night():
 
 def count_stars():
     return {"stars": 7}
+
+
+@task
+def plot(size: int = 160) -> {"image": bytes, "table": object}:
+    import numpy
+
+    return {"image": _png(size), "table": numpy.arange(4000.0).reshape(1000, 4)}
+
+
+def _png(size: int) -> bytes:
+    """A gradient, drawn by hand."""
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(
+        b"\x00" + bytes((x * y * 7 + c * 90) % 256 for x in range(size) for c in range(3))
+        for y in range(size)
+    )
+    head = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+@workflow
+def figures():
+    plot()

@@ -162,6 +162,22 @@ def test_inputs_outputs_and_the_document(
     picture(tab)
 
 
+def test_values_in_the_store_are_previewed(
+    page: Page, shown: Shown, picture: Picture, accessible: Accessible
+) -> None:
+    page.goto(f"/runs/{shown.figures}?node=plot")
+    panel = page.get_by_role("complementary", name="Node plot")
+    for button in panel.get_by_role("button", name="Preview").all():
+        button.click()
+        expect(panel.get_by_role("button", name="Hide").first).to_be_visible()
+    image = panel.get_by_role("img", name="The image sha256")
+    expect(image).to_be_visible()
+    assert image.evaluate("each => each.naturalWidth") == 160
+    expect(panel.get_by_role("cell", name="4.0", exact=True)).to_be_visible()
+    accessible()
+    picture("preview")
+
+
 def test_the_keyboard_alone_leads_through_a_run(page: Page, shown: Shown) -> None:
     page.goto(f"/runs/{shown.survey}")
     expect(page.locator('[data-id="fit"]')).to_be_visible()

@@ -12,6 +12,7 @@ import type {
   Me,
   Names,
   Phase,
+  Preview,
   RunDetail,
   RunEvent,
   RunPage,
@@ -81,6 +82,7 @@ export const api = {
   events: (run: string, path?: string) => call<{ items: RunEvent[] }>(`${of(run)}/events${query({ path })}`),
   itemValues: (run: string, path: string, index: number) =>
     call<{ inputs: JsonObject; outputs: JsonObject }>(`${of(run)}/items/values${query({ path, index })}`),
+  preview: (run: string, ref: string, format: string) => call<Preview>(`${of(run)}/artifacts/${ref}${query({ format })}`),
   exceptions: (run: string, path?: string) => call<{ items: ExceptionRecord[] }>(`${of(run)}/exceptions${query({ path })}`),
   errors: (run: string) => call<{ groups: ErrorGroup[] }>(`${of(run)}/errors`),
   logs: (run: string, path: string, offset: number, limit: number, signal?: AbortSignal) =>
@@ -97,6 +99,7 @@ export const api = {
 };
 
 export const streams = {
+  artifact: (run: string, ref: string) => `${BASE}${of(run)}/artifacts/${ref}/content`,
   all: `${BASE}/stream`,
   run: (run: string) => `${BASE}${of(run)}/stream`,
   logs: (run: string, path: string, offset: number) => `${BASE}${of(run)}/logs/stream${query({ path, offset })}`,

@@ -148,6 +148,16 @@ export interface ErrorGroup {
   example: { path: string; index: number | null; attempt: number; traceback: string } | null;
 }
 
+export interface Preview {
+  kind: "image" | "table" | "json" | "text" | "none";
+  size: number;
+  note: string;
+  text: string;
+  value: Json;
+  columns: string[];
+  rows: string[][];
+}
+
 export interface LogChunk {
   text: string;
   offset: number;

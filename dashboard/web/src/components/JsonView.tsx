@@ -1,7 +1,7 @@
 import { useState } from "react";
 import type { Json, JsonObject } from "../api/types";
 import { brief, decoded, isObject, stored } from "../lib/values";
-import { Copy } from "./Copy";
+import { Artifact } from "./Artifact";
 
 const MANY = 100;
 
@@ -25,14 +25,7 @@ export function Values({ values, empty }: { values: JsonObject | null; empty: st
 
 export function JsonView({ value, open = false }: { value: Json; open?: boolean }) {
   const kept = stored(value);
-  if (kept) {
-    return (
-      <span className="stored">
-        <span className="chip">{kept.format || "stored"}</span> <span className="mono cut">{kept.ref}</span>
-        <Copy text={kept.ref} what="the digest" />
-      </span>
-    );
-  }
+  if (kept) return <Artifact kept={kept} />;
   const plain = decoded(value);
   if (Array.isArray(plain)) return <Branch entries={plain.map((item, index): [string, Json] => [String(index), item])} kind="list" value={plain} open={open} />;
   if (isObject(plain)) return <Branch entries={Object.entries(plain)} kind="mapping" value={plain} open={open} />;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { groupPhase } from "./phases";
-import { brief, decoded, stored } from "./values";
+import { brief, decoded, stored, formatBytes } from "./values";
 import { toYaml } from "./yaml";
 
 describe("values", () => {
@@ -36,5 +36,11 @@ describe("a group's phase", () => {
     expect(groupPhase(["Succeeded", "Cached", "Skipped"])).toBe("Succeeded");
     expect(groupPhase(["Cached"])).toBe("Cached");
     expect(groupPhase([])).toBe("Pending");
+  });
+});
+
+describe("bytes", () => {
+  it("are said in units that people use", () => {
+    expect([0, 999, 1500, 2_345_678, 7e15].map(formatBytes)).toEqual(["0 B", "999 B", "1.50 KB", "2.35 MB", "7.00e+3 TB"]);
   });
 });

@@ -34,3 +34,11 @@ export function brief(value: Json, limit = 120): string {
   const text = kept ? `${kept.format || "stored"} ${kept.ref}` : JSON.stringify(decoded(value));
   return text.length <= limit ? text : `${text.slice(0, limit - 1)}…`;
 }
+
+/** Bytes as people say them: `1.5 MB`. */
+export function formatBytes(size: number): string {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, size)) / 3)));
+  const value = size / 1000 ** step;
+  return `${step === 0 ? value : value.toPrecision(3)} ${units[step]}`;
+}

@@ -14,6 +14,7 @@ def open_dashboard(
     token: str,
     trust_proxy_headers: bool,
     per_namespace: bool,
+    store: str,
     read_only: bool,
     keep_logs: bool,
 ) -> None:
@@ -27,6 +28,13 @@ def open_dashboard(
     from headwater_dashboard.server import serve
 
     options = Options(
-        database or database_url(), host, token, trust_proxy_headers, read_only, keep_logs, per_namespace
+        database or database_url(),
+        host,
+        token,
+        trust_proxy_headers,
+        read_only,
+        store,
+        keep_logs,
+        per_namespace,
     )
     serve(options, port=port, opens=opens)

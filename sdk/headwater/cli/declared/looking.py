@@ -154,6 +154,9 @@ def ui(
             "--per-namespace", help="People see and change what the cluster's RBAC lets them; behind a proxy."
         ),
     ] = False,
+    store: Annotated[
+        str, typer.Option(metavar="URL", help="The artifact store to preview values from; this machine's.")
+    ] = "",
     read_only: Annotated[bool, typer.Option("--read-only", help="For looking only: no actions.")] = False,
     keep_logs: Annotated[
         bool, typer.Option("--keep-logs", help="Copy the logs of a cluster's runs before their pods go.")
@@ -181,6 +184,7 @@ def ui(
         token=token,
         trust_proxy_headers=trust_proxy_headers,
         per_namespace=per_namespace,
+        store=store,
         read_only=read_only,
         keep_logs=keep_logs,
     )

@@ -1,6 +1,7 @@
 import { lazy, Suspense } from "react";
 import { useLiveRun, useNodes, useRun } from "../../api/queries";
 import type { Graph, RunDetail } from "../../api/types";
+import { RunOfValues } from "../../components/Artifact";
 import { ErrorState, Loading } from "../../components/States";
 import { useTitle } from "../../lib/hooks";
 import { useShortcuts } from "../../lib/keyboard";
@@ -36,6 +37,7 @@ export default function RunView({ id, tab }: { id: string; tab: Tab }) {
   if (run.isError) return <ErrorState error={run.error} retry={() => void run.refetch()} />;
   const node = nodes.data?.nodes.find((other) => other.path === selected);
   return (
+    <RunOfValues value={id}>
     <div className="run">
       <RunHeader run={run.data} live={live} />
       <Tabs run={run.data} tab={tab} />
@@ -54,6 +56,7 @@ export default function RunView({ id, tab }: { id: string; tab: Tab }) {
         {selected !== "" && tab !== "logs" && nodes.data ? <NodePanel key={selected} run={run.data} path={selected} node={node ?? null} graph={nodes.data} /> : null}
       </div>
     </div>
+    </RunOfValues>
   );
 }
 
