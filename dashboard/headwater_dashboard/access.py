@@ -41,15 +41,15 @@ class Access:
         self._kept: dict[tuple[Person, str, str], tuple[float, bool]] = {}
         self._lock = Lock()
 
-    def visible(self, who: Person, namespaces: Iterable[str]) -> tuple[str, ...]:
-        """Those of the namespaces whose runs somebody may see.
+    def visible(self, who: Person, namespaces: Iterable[str], verb: str = "get") -> tuple[str, ...]:
+        """Those of the namespaces whose runs somebody may see, or do something else with.
 
         Raises:
             ClusterError: the cluster cannot be asked.
         """
         asked = list(namespaces)
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            answers = list(threads.map(lambda namespace: self.may(who, "get", namespace), asked))
+            answers = list(threads.map(lambda namespace: self.may(who, verb, namespace), asked))
         return tuple(namespace for namespace, allowed in zip(asked, answers, strict=True) if allowed)
 
     def require(self, who: Person, verb: str, namespace: str) -> None:

@@ -18,7 +18,7 @@ from headwater.version import __version__
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from headwater_dashboard import actions, artifacts, inside, models, page, runs, streams
+from headwater_dashboard import actions, artifacts, inside, models, page, runs, streams, templates
 from headwater_dashboard.access import Access
 from headwater_dashboard.live import INTERVAL, Hub
 from headwater_dashboard.logs import Logs
@@ -29,7 +29,7 @@ from headwater_dashboard.security import Guard
 from headwater_dashboard.store import Store
 
 API = "/api/v1"
-_ROUTERS = (runs.router, inside.router, artifacts.router, streams.router, actions.router)
+_ROUTERS = (runs.router, inside.router, artifacts.router, streams.router, actions.router, templates.router)
 
 
 def create_app(options: Options, *, folder: Path = page.PAGE, interval: float = INTERVAL) -> FastAPI:

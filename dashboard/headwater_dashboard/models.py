@@ -235,6 +235,41 @@ class ErrorGroups(Model):
     groups: list[ErrorGroup]
 
 
+class Input(Model):
+    """What a template takes under one name."""
+
+    type: str | None = None
+    default: Any = None
+    required: bool | None = None
+    description: str | None = None
+
+
+class Template(Model):
+    """A registered flow of the cluster."""
+
+    namespace: str
+    name: str
+    version: int | None
+    project: str | None
+    description: str | None
+    inputs: dict[str, Input]
+
+
+class Templates(Model):
+    """The templates that one may run; `note` says why there are none to be had."""
+
+    items: list[Template]
+    note: str
+
+
+class Submitted(Model):
+    """A run that has been created; it is in the list once the operator has mirrored it."""
+
+    run_id: str
+    namespace: str
+    name: str
+
+
 class Preview(Model):
     """What an artifact looks like: of `kind` image, table, json, text or none."""
 

@@ -14,7 +14,7 @@ class OperatorOptions:
 
     `namespace` None watches all namespaces. `image` is what Python pods run in where nothing else is named, `store`
     where their values go (`claim://NAME?size=…&class=…&mode=…`, an fsspec URL, or `none`). `database_url` None
-    mirrors nothing. `shards` is (this one, how many): an operator takes the runs of its shard.
+    mirrors nothing. Of several `shards` an operator takes one that no other has, and its runs.
     """
 
     kubeconfig: str | None = None
@@ -24,7 +24,7 @@ class OperatorOptions:
     pull_policy: str = ""
     store: str = DEFAULT_STORE
     database_url: str | None = None
-    shards: tuple[int, int] = (0, 1)
+    shards: int = 1
     leader_election: bool = True
     lease_namespace: str | None = None
     install_crds: bool = True

@@ -17,7 +17,7 @@ from headwater_operator.kube.api import Api, ApiError
 from headwater_operator.kube.clock import ServerClock
 from headwater_operator.kube.connection import Connection
 from headwater_operator.kube.informer import Key
-from headwater_operator.kube.lease import Lease
+from headwater_operator.kube.lease import Lease, acquire
 from headwater_operator.kube.queue import WorkQueue
 from headwater_operator.metrics import Metrics
 from headwater_operator.options import OperatorOptions
@@ -47,13 +47,11 @@ class Service:
             pull_policy=options.pull_policy,
             allow_host=options.allow_host,
         )
-        shard, shards = options.shards
-        self.lease = Lease(
-            self.api,
-            options.lease_namespace or options.namespace or connection.namespace,
-            "headwater-operator" + (f"-{shard}-of-{shards}" if shards > 1 else ""),
-            health=self._health,
-        )
+        namespace = options.lease_namespace or options.namespace or connection.namespace
+        self.leases = [
+            Lease(self.api, namespace, name, health=self._health) for name in _lease_names(options.shards)
+        ]
+        self.shard = 0
         self.reconciler: Reconciler | None = None
         self.active = False
 
@@ -70,18 +68,18 @@ class Service:
             while True:
                 if not self.options.leader_election:
                     await self._work()
-                await self.lease.acquire()
+                self.shard = await acquire(self.leases)
                 await self._lead()
         finally:
             if background is not None:
                 background.cancel()
                 await asyncio.gather(background, return_exceptions=True)
-            await self.lease.release()
+            await self.leases[self.shard].release()
             await self.api.close()
 
     async def _lead(self) -> None:
         work = asyncio.create_task(self._work())
-        keep = asyncio.create_task(self.lease.keep())
+        keep = asyncio.create_task(self.leases[self.shard].keep())
         try:
             await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -99,7 +97,7 @@ class Service:
         cluster = Cluster(
             self.api,
             namespace=self.options.namespace,
-            shard=self.options.shards,
+            shard=(self.shard, self.options.shards),
             run_changed=queue.add,
             pod_changed=reconciler.pod_changed,
             job_changed=reconciler.job_changed,
@@ -114,6 +112,8 @@ class Service:
             await cluster.synced()
             self.active = True
             where = f"namespace {self.options.namespace!r}" if self.options.namespace else "all namespaces"
+            if self.options.shards > 1:
+                where += f", shard {self.shard} of {self.options.shards}"
             logger.info("active in %s, %d runs to look after", where, len(cluster.workflows.objects))
             for _ in range(self.options.workers):
                 tasks.create_task(self._worker(reconciler, queue))
@@ -254,3 +254,8 @@ def _marked(definition: dict[str, Any], digest: str = "") -> dict[str, Any]:
     metadata = definition["metadata"]
     annotations = {**(metadata.get("annotations") or {}), _DIGEST: digest or _digest_of(definition)}
     return {**definition, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _lease_names(shards: int) -> list[str]:
+    name = "headwater-operator"
+    return [name] if shards == 1 else [f"{name}-{number}-of-{shards}" for number in range(shards)]

@@ -150,9 +150,7 @@ def _be_an_operator(question: Mapping[str, Any]) -> None:
             os.dup2(source, target)
         faulthandler.register(signal.SIGUSR1, all_threads=True)
         random.seed()
-        options = {**question["options"]}
-        options["shards"] = tuple(options.get("shards", (0, 1)))
-        code = run_operator(OperatorOptions(**options))
+        code = run_operator(OperatorOptions(**question["options"]))
     except BaseException:
         import traceback
 

@@ -18,6 +18,7 @@ from headwater_dashboard.app import create_app
 from headwater_dashboard.options import Options
 from starlette.testclient import TestClient
 
+from tests.dashboard.on_cluster import place  # noqa: F401
 from tests.operator.mirror.conftest import server  # noqa: F401
 from tests.operator.mirror.servers import Server
 

@@ -5,64 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-from headwater.records import upgrade
 from headwater.records.log_files import log_file
 from headwater_dashboard.options import Options
 
-from tests.cluster.fixtures import Cluster, _held
-from tests.cluster.workflows import Run, spec_of, submit, until_true
+from tests.cluster.workflows import Run, until_true
 from tests.dashboard.conftest import AT_ONCE, served
-from tests.operator.mirror.servers import Server
-from tests.operator.process import new_namespace, running_operator
+from tests.dashboard.on_cluster import GOES_ON, GREETS, SAYS, WAITS, Place
 
 pytestmark = [pytest.mark.xdist_group("dashboard-cluster"), pytest.mark.timeout(300)]
-
-SAYS = """
-nodes:
-- name: say
-  container: !sh echo '<b>hello</b>' && echo '{"said":"hello"}' > $HEADWATER_RESULT
-  outputs: {said: {type: str}}
-"""
-GOES_ON = """
-nodes:
-- name: first
-  container: !sh echo begun; while [ ! -e /tmp/over ]; do sleep 0.1; done
-"""
-WAITS = """
-nodes:
-- name: gate
-  suspend: {approval: {message: go on}}
-- name: after
-  dependsOn: [gate]
-  container: !sh echo after
-"""
-
-
-@dataclass
-class Place:
-    """A namespace with an operator that mirrors to a database."""
-
-    cluster: Cluster
-    namespace: str
-    database: str
-    number: Iterator[int] = field(default_factory=lambda: iter(range(1000)))
-
-    def run(self, text: str) -> Run:
-        return submit(self.cluster, self.namespace, f"shown-{next(self.number)}", spec_of(text))
-
-
-@pytest.fixture(scope="module")
-def place(cluster: Cluster, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    log = tmp_path_factory.mktemp("dashboard") / "operator.log"
-    with _held(exclusive=False), server.database() as name, new_namespace(cluster) as namespace:
-        upgrade(server.url(name))
-        with running_operator(cluster, namespace, log, "--database-url", server.url(name)):
-            yield Place(cluster, namespace, server.url(name))
 
 
 @dataclass
@@ -239,3 +194,28 @@ def test_people_see_and_change_what_the_cluster_lets_them(
         assert shown.get(f"runs/{run_id}")["name"] == run.name
     run.change(terminate="Cancel")
     run.ended("Cancelled")
+
+
+def test_a_template_is_run_with_arguments_that_are_checked(place: Place, shown: Shown) -> None:
+    place.create_template("greeting", GREETS, version=3, description="Says hello")
+    (listed,) = (each for each in shown.get("templates")["items"] if each["namespace"] == place.namespace)
+    assert (listed["name"], listed["version"], listed["description"]) == ("greeting", 3, "Says hello")
+    assert listed["inputs"]["who"]["default"] == "nobody"
+
+    def submit(**arguments: object) -> httpx.Response:
+        return shown.client.post(
+            f"/api/v1/templates/{place.namespace}/greeting",
+            json={"arguments": arguments},
+            headers={"X-Headwater-CSRF": shown.get("me")["csrf"]},
+        )
+
+    refused = submit(who="ada", often=2)
+    assert refused.status_code == 409
+    assert refused.json()["message"] == (
+        "greeting cannot be run: it has no input 'often'; the input 'times' is missing"
+    )
+    assert "must be int; got str" in submit(times="two").json()["message"]
+    created = submit(who="ada", times=2).json()
+    Run(place.cluster, place.namespace, created["name"]).ended("Succeeded")
+    log = shown.until_log(created["run_id"], lambda log: log["complete"])
+    assert log["text"].count("greet: hello ada") == 2

@@ -62,6 +62,7 @@ def test_every_answer_is_as_the_openapi_says(case: Any) -> None:
 def test_the_openapi_names_every_route_of_the_contract(here: Any) -> None:
     found = here.get("/api/v1/openapi.json").json()["paths"]
     wanted = {f"/api/v1/{path}" for path in ("runs", "runs/{run_id}", "stats", "names", "me", "stream")}
+    wanted |= {"/api/v1/templates", "/api/v1/templates/{namespace}/{name}"}
     wanted |= {f"/api/v1/runs/{{run_id}}/{part}" for part in PARTS}
     assert wanted | {"/healthz"} == set(found)
     assert all(operation.get("description") for methods in found.values() for operation in methods.values())

@@ -10,6 +10,7 @@ import { parseRoute, type Route } from "./lib/route";
 import { RunsView } from "./views/runs/RunsView";
 
 const RunView = lazy(() => import("./views/run/RunView"));
+const TemplatesView = lazy(() => import("./views/templates/TemplatesView"));
 const CompareView = lazy(() => import("./views/compare/CompareView"));
 
 export function App() {
@@ -42,6 +43,8 @@ function View({ route }: { route: Route }) {
       return <RunView key={route.id} id={route.id} tab={route.tab} />;
     case "compare":
       return <CompareView />;
+    case "templates":
+      return <TemplatesView chosen={route.template} />;
     case "unknown":
       return (
         <Empty title="No such page">

@@ -12,7 +12,7 @@ import logging
 import os
 import random
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,19 +83,18 @@ class Lease:
         """Where the Lease is."""
         return f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{self.name}"
 
-    async def acquire(self) -> None:
-        """Wait until the Lease is ours."""
-        waited = False
-        while True:
-            try:
-                if await self._try():
-                    return
-            except ApiError as error:
-                logger.warning("%s", error.message)
-            if not waited:
-                waited = True
-                logger.info("another operator is active (%s): standing by", self._seen[0] or "unknown")
-            await asyncio.sleep(POLL * random.uniform(0.8, 1.2))
+    @property
+    def holder(self) -> str:
+        """Who held it when we last looked."""
+        return self._seen[0]
+
+    async def taken(self) -> bool:
+        """Whether it could be had, and is ours now."""
+        try:
+            return await self._try()
+        except ApiError as error:
+            logger.warning("%s", error.message)
+            return False
 
     async def keep(self) -> None:
         """Renew it until that fails for as long as others respect it; then return."""
@@ -190,6 +189,20 @@ class Lease:
             "renewTime": now,
             "leaseTransitions": transitions,
         }
+
+
+async def acquire(leases: Sequence[Lease]) -> int:
+    """Wait until one of the Leases is ours; which."""
+    waited = False
+    while True:
+        for number, lease in enumerate(leases):
+            if await lease.taken():
+                return number
+        if not waited:
+            waited = True
+            holders = ", ".join(lease.holder or "unknown" for lease in leases)
+            logger.info("another operator is active (%s): standing by", holders)
+        await asyncio.sleep(POLL * random.uniform(0.8, 1.2))
 
 
 def _micro_time() -> str:

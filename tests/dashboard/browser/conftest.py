@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from headwater_dashboard.page import PAGE
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.cluster.places import CHECKOUT
 from tests.dashboard.browser import chromium, seeded, site
@@ -70,6 +70,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail(f"{reason} (CI never skips these tests)")
         pytest.skip(reason)
     with sync_playwright() as playwright:
+        expect.set_options(timeout=60_000)  # two cores may have a whole cluster to carry
         found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield found
         found.close()
@@ -90,7 +91,7 @@ def page(
         base_url=shown.site.address, viewport={"width": WIDTH, "height": HEIGHT},
         color_scheme=request.param, locale="en-GB", timezone_id="UTC", reduced_motion="reduce",
     )  # fmt: skip
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
 
     def on_console(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

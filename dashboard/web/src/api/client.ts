@@ -17,6 +17,7 @@ import type {
   RunEvent,
   RunPage,
   Stats,
+  Template,
 } from "./types";
 
 export const BASE = "/api/v1";
@@ -82,6 +83,13 @@ export const api = {
   events: (run: string, path?: string) => call<{ items: RunEvent[] }>(`${of(run)}/events${query({ path })}`),
   itemValues: (run: string, path: string, index: number) =>
     call<{ inputs: JsonObject; outputs: JsonObject }>(`${of(run)}/items/values${query({ path, index })}`),
+  templates: () => call<{ items: Template[]; note: string }>("/templates"),
+  submit: (template: Template, values: JsonObject, csrf: string) =>
+    call<{ run_id: string; namespace: string; name: string }>(`/templates/${template.namespace}/${template.name}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Headwater-CSRF": csrf },
+      body: JSON.stringify({ arguments: values }),
+    }),
   preview: (run: string, ref: string, format: string) => call<Preview>(`${of(run)}/artifacts/${ref}${query({ format })}`),
   exceptions: (run: string, path?: string) => call<{ items: ExceptionRecord[] }>(`${of(run)}/exceptions${query({ path })}`),
   errors: (run: string) => call<{ groups: ErrorGroup[] }>(`${of(run)}/errors`),

@@ -148,6 +148,22 @@ export interface ErrorGroup {
   example: { path: string; index: number | null; attempt: number; traceback: string } | null;
 }
 
+export interface TemplateInput {
+  type: string | null;
+  default: Json;
+  required: boolean | null;
+  description: string | null;
+}
+
+export interface Template {
+  namespace: string;
+  name: string;
+  version: number | null;
+  project: string | null;
+  description: string | null;
+  inputs: Record<string, TemplateInput>;
+}
+
 export interface Preview {
   kind: "image" | "table" | "json" | "text" | "none";
   size: number;

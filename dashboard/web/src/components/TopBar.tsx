@@ -28,6 +28,7 @@ export function TopBar({ help }: { help: () => void }) {
       <nav aria-label="Main">
         <Link href="/">Runs</Link>
         <Link href="/compare">Compare</Link>
+        <Link href="/templates">Templates</Link>
       </nav>
       <span className="grow" />
       {me.data?.user ? <span className="quiet">{me.data.user}</span> : null}

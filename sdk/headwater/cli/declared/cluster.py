@@ -55,9 +55,9 @@ def operator_run(
     database_url: Annotated[
         str | None, typer.Option(envvar="HEADWATER_DATABASE_URL", help="Where runs are recorded.")
     ] = None,
-    shard: Annotated[
-        str, typer.Option(metavar="I/N", help="Take the runs of shard I of N: 0/1 takes all.")
-    ] = "0/1",
+    shards: Annotated[
+        int, typer.Option(min=1, max=100, help="Share the runs among so many operators: each takes one part.")
+    ] = 1,
     leader_election: Annotated[
         bool, typer.Option(help="Have one operator of several be active, by a Lease.")
     ] = True,
@@ -82,7 +82,7 @@ def operator_run(
 
     given = {
         "kubeconfig": kubeconfig, "context": context, "namespace": namespace, "image": image,
-        "pull_policy": pull_policy, "store": store, "database_url": database_url, "shards": shard,
+        "pull_policy": pull_policy, "store": store, "database_url": database_url, "shards": shards,
         "leader_election": leader_election, "lease_namespace": lease_namespace, "install_crds": install_crds,
         "metrics_port": metrics_port, "probe_port": probe_port, "log_format": log_format,
         "allow_host": allow_host,
