@@ -106,6 +106,17 @@ def test_a_worker_that_dies_in_a_call(pool: WorkerPool) -> None:
     assert reports_of(pool)[-1] == Died("job", "exited with code 3")
 
 
+def test_a_worker_that_dies_while_its_items_are_taken_back(pool: WorkerPool) -> None:
+    pool.share("wait", lambda: threading.Event().wait(60))
+    pool.call("job", "wait", ())
+    while not (begun := [each for each in pool._staff.members if each.process.doing > 0]):
+        pool.poll(0.01)
+    (member,) = begun
+    member.hold()
+    os.kill(member.process.process.pid, signal.SIGKILL)
+    assert reports_of(pool)[-1] == Died("job", "was killed by signal 9 (SIGKILL)")
+
+
 def test_a_call_that_takes_too_long_is_ended(pool: WorkerPool) -> None:
     pool.share("wait", lambda: threading.Event().wait(60))
     pool.call("job", "wait", (), timeout=0.2)

@@ -318,6 +318,16 @@ def test_the_second_run_with_the_same_inputs_is_cached(run: Run) -> None:
     assert different.ended("Succeeded").phases == {"now": "Succeeded"}
 
 
+@workflow(CACHED % (3, "inputs"))
+def test_a_run_that_overwrites_the_cache_computes_anew_and_keeps_that(run: Run) -> None:
+    first = run.ended("Succeeded").outputs
+    anew = run.another(annotations={"headwater.dev/overwrite-cache": "true"})
+    second = anew.ended("Succeeded").outputs
+    assert second != first
+    assert anew.phases == {"now": "Succeeded"}
+    assert run.another().ended("Succeeded").outputs == second
+
+
 @workflow(CACHED % (2, "code"))
 def test_the_second_run_with_the_same_code_is_cached(run: Run) -> None:
     first = run.ended("Succeeded").outputs

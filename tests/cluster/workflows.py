@@ -205,11 +205,12 @@ class Run:
         written = json.dumps({path: {"by": by, "granted": granted, "at": 0.0}})
         self.api.patch(self.path, {"metadata": {"annotations": {"headwater.dev/approvals": written}}})
 
-    def another(self, **changes: Any) -> Run:
+    def another(self, *, annotations: Mapping[str, str] | None = None, **changes: Any) -> Run:
         """Submit the same Workflow once more, with these changes of its spec."""
         spec = {**self.spec, **changes}
         taken = len(self.api.get(self.path.rpartition("/")[0])["items"])
-        return submit(self.cluster, self.namespace, f"{self.name[:30]}-again-{taken}", spec)
+        metadata = {"annotations": dict(annotations or {})}
+        return submit(self.cluster, self.namespace, f"{self.name[:30]}-again-{taken}", spec, metadata)
 
 
 def until_true(holds: Callable[[], object], otherwise: str, seconds: float = PATIENCE) -> None:

@@ -88,7 +88,8 @@ class BuildSettings:
 class RunContext:
     """The Workflow that the objects are for; `spec` in its document form.
 
-    `slurm` has the specs of the SlurmClusters that its nodes name, as they were when the run started.
+    `slurm` has the specs of the SlurmClusters that its nodes name, as they were when the run started. With
+    `overwrite_cache` pods take nothing from the cache, and put into it what they compute.
     """
 
     name: str
@@ -96,6 +97,7 @@ class RunContext:
     uid: str
     spec: Mapping[str, Any]
     slurm: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
+    overwrite_cache: bool = False
     nodes: Mapping[tuple[str, str], Mapping[str, Any]] = field(init=False, compare=False, repr=False)
     """The nodes as they are written, by block and name: every pod that is built, and every result, asks for one."""
 

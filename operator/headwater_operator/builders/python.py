@@ -71,7 +71,7 @@ def unit_of(context: RunContext, settings: BuildSettings, step: Step) -> UnitSpe
         "document": unit_document(context, step), "block": step.block, "node": step.node,
         "inputs": {name: with_paths(value) for name, value in step.inputs.items()},
         "over": {name: with_paths(value) for name, value in step.over.items()},
-        "store": settings.store.url,
+        "store": settings.store.url, "overwrite_cache": context.overwrite_cache,
     }  # fmt: skip
     if isinstance(step, MapStep):
         return UnitSpec(does="items", items=step.items, per_pod=step.per_pod, **shared)

@@ -17,6 +17,9 @@ from headwater_operator.run.packing import beside_of, unpack
 from headwater_operator.run.values import encoded_inputs
 from headwater_operator.run.views import WorkflowView
 
+OVERWRITE_CACHE = "headwater.dev/overwrite-cache"
+"""Annotation of a Workflow whose pods take nothing from the cache."""
+
 
 def new_run(
     view: WorkflowView,
@@ -40,11 +43,16 @@ def new_run(
         (view.namespace, view.name),
         view.uid,
         spec,
-        RunContext(view.name, view.namespace, view.uid, spec, slurm or {}),
+        _context(view, spec, slurm or {}),
         engine,
         own_spec=spec is view.spec,
         known=dict(known),
     )
+
+
+def _context(view: WorkflowView, spec: Mapping[str, Any], slurm: Mapping[str, Any]) -> RunContext:
+    anew = view.annotations.get(OVERWRITE_CACHE) == "true"
+    return RunContext(view.name, view.namespace, view.uid, spec, slurm, anew)
 
 
 def restored_run(view: WorkflowView) -> Run:
@@ -59,7 +67,7 @@ def restored_run(view: WorkflowView) -> Run:
     graph = cluster_graph(spec)
     engine, beside = unpack(text, graph, known_states(beside.get("known", {})))
     key = (view.namespace, view.name)
-    context = RunContext(view.name, view.namespace, view.uid, spec, beside.get("slurm") or {})
+    context = _context(view, spec, beside.get("slurm") or {})
     run = Run(key, view.uid, spec, context, engine)
     run.own_spec = "spec" not in beside
     run.take_beside(beside)

@@ -79,7 +79,8 @@ class UnitSpec:
     `document` is the part of the Workflow's spec that is needed: `blocks`, `defaults`, `parameters`, `code`.
     `block` and `node` say where in it the node stands. For "items", `items` are the indices of this wave
     ("0-41,43"), `per_pod` of them to each pod, in order; `JOB_COMPLETION_INDEX` says which share is this pod's.
-    `store` is the URL of the artifact store, "" where there is none.
+    `store` is the URL of the artifact store, "" where there is none. With `overwrite_cache` nothing is taken
+    from the cache in it.
     """
 
     run: str
@@ -97,6 +98,7 @@ class UnitSpec:
     stage: str = ""
     value: Encoded | None = None
     store: str = ""
+    overwrite_cache: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, without what is left at its default."""
@@ -105,6 +107,7 @@ class UnitSpec:
             "does": self.does, "document": self.document, "block": self.block, "node": self.node,
             "inputs": self.inputs, "over": self.over, "items": self.items, "perPod": self.per_pod,
             "stage": self.stage, "value": self.value, "store": self.store,
+            "overwriteCache": self.overwrite_cache or None,
         }  # fmt: skip
         return {key: value for key, value in found.items() if value not in ("", {}, None)}
 
@@ -121,6 +124,7 @@ class UnitSpec:
             data.get("document", {}), data.get("block", "main"), data.get("node", ""),
             data.get("inputs", {}), data.get("over", {}), data.get("items", ""),
             data.get("perPod", 1), data.get("stage", ""), data.get("value"), data.get("store", ""),
+            data.get("overwriteCache", False),
         )  # fmt: skip
 
 

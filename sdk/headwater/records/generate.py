@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
-from headwater.records import tables
+from headwater.records import counting, tables
 
 # What a row need not repeat: an update that says nothing about these leaves them as they are.
 KEPT = {
@@ -102,6 +102,7 @@ def source() -> str:
     for table in tables.metadata.sorted_tables:
         schema.append(_one_line(CreateTable(table)))
         schema.extend(_one_line(CreateIndex(index)) for index in sorted(table.indexes, key=_name))
+    schema.extend(counting.SQLITE)
     lines = [_HEADER, "SCHEMA: tuple[str, ...] = (\n"]
     lines += [f"    {_literal(text)},\n" for text in schema]
     lines.append(")\n\nUPSERTS: dict[str, Upsert] = {\n")

@@ -13,7 +13,7 @@ from headwater.records.statements import SCHEMA
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "headwater_0003"
+REVISION = "headwater_0004"
 """The revision of the alembic history that `tables.py` describes."""
 
 LOCK_SECONDS = 60
@@ -84,7 +84,7 @@ def has_table(connection: Connection, name: str) -> bool:
 def _creation() -> Sequence[Step]:
     # IF NOT EXISTS: two processes may both have seen an empty file; the second finds everything there.
     statements = list(SCHEMA)
-    for kind in ("TABLE", "INDEX"):
+    for kind in ("TABLE", "INDEX", "TRIGGER"):
         statements = [
             text.replace(f"CREATE {kind} ", f"CREATE {kind} IF NOT EXISTS ", 1) for text in statements
         ]

@@ -43,8 +43,12 @@ SCHEMA: tuple[str, ...] = (
     "CREATE INDEX run_phase ON run (phase, started_at)",
     "CREATE INDEX run_project ON run (project, started_at, phase)",
     "CREATE INDEX run_started_at ON run (started_at)",
+    "CREATE TABLE run_count ( day INTEGER NOT NULL, namespace TEXT NOT NULL, phase TEXT NOT NULL, runs INTEGER NOT NULL, PRIMARY KEY (day, namespace, phase) )",
     "CREATE TABLE runtime_exception ( run_id TEXT NOT NULL, path TEXT NOT NULL, item_index INTEGER NOT NULL, attempt INTEGER NOT NULL, type TEXT NOT NULL, message TEXT NOT NULL, error_class TEXT NOT NULL, traceback TEXT NOT NULL, raised_at DOUBLE, version BIGINT NOT NULL, PRIMARY KEY (run_id, path, item_index, attempt) )",
     "CREATE TABLE template ( project TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, digest TEXT NOT NULL, content TEXT NOT NULL, created_at DOUBLE NOT NULL, PRIMARY KEY (project, name, version) )",
+    "CREATE TRIGGER run_count_insert AFTER INSERT ON run BEGIN INSERT INTO run_count (day, namespace, phase, runs) VALUES (CAST(NEW.started_at / 86400 AS INTEGER), coalesce(NEW.namespace, ''), NEW.phase, 1) ON CONFLICT (day, namespace, phase) DO UPDATE SET runs = runs + 1; END",
+    "CREATE TRIGGER run_count_update AFTER UPDATE OF phase, started_at, namespace ON run WHEN OLD.phase <> NEW.phase OR OLD.started_at <> NEW.started_at OR OLD.namespace IS NOT NEW.namespace BEGIN UPDATE run_count SET runs = runs - 1 WHERE day = CAST(OLD.started_at / 86400 AS INTEGER) AND namespace = coalesce(OLD.namespace, '') AND phase = OLD.phase; INSERT INTO run_count (day, namespace, phase, runs) VALUES (CAST(NEW.started_at / 86400 AS INTEGER), coalesce(NEW.namespace, ''), NEW.phase, 1) ON CONFLICT (day, namespace, phase) DO UPDATE SET runs = runs + 1; END",
+    "CREATE TRIGGER run_count_delete AFTER DELETE ON run BEGIN UPDATE run_count SET runs = runs - 1 WHERE day = CAST(OLD.started_at / 86400 AS INTEGER) AND namespace = coalesce(OLD.namespace, '') AND phase = OLD.phase; END",
 )
 
 UPSERTS: dict[str, Upsert] = {
@@ -125,6 +129,13 @@ UPSERTS: dict[str, Upsert] = {
         (8, 9, 10, 24,),
         (),
     ),
+    "run_count": Upsert(
+        ("day", "namespace", "phase", "runs"),
+        "INSERT INTO run_count (day, namespace, phase, runs) VALUES ",
+        " ON CONFLICT (day, namespace, phase) DO NOTHING",
+        (),
+        (),
+    ),
     "runtime_exception": Upsert(
         ("run_id", "path", "item_index", "attempt", "type", "message", "error_class", "traceback", "raised_at", "version"),
         "INSERT INTO runtime_exception (run_id, path, item_index, attempt, type, message, error_class, traceback, raised_at, version) VALUES ",
@@ -154,6 +165,7 @@ WHOLE: dict[str, str] = {
     "map_item": " ON CONFLICT (run_id, path, item_index) DO UPDATE SET phase = excluded.phase, attempt = excluded.attempt, error_type = excluded.error_type, error_message = excluded.error_message, error_class = excluded.error_class, finished_at = excluded.finished_at, version = excluded.version WHERE excluded.version > map_item.version",
     "map_slice": " ON CONFLICT (run_id, path, first_index) DO UPDATE SET ranges = excluded.ranges, outputs = excluded.outputs, finished_at = excluded.finished_at, version = excluded.version WHERE excluded.version > map_slice.version",
     "run": " ON CONFLICT (run_id) DO UPDATE SET name = excluded.name, backend = excluded.backend, target = excluded.target, phase = excluded.phase, message = excluded.message, document_digest = excluded.document_digest, configuration_digest = excluded.configuration_digest, code = excluded.code, inputs = excluded.inputs, outputs = excluded.outputs, error_node = excluded.error_node, error_type = excluded.error_type, error_message = excluded.error_message, error_class = excluded.error_class, exit_code = excluded.exit_code, failed_items = excluded.failed_items, resumed_from = excluded.resumed_from, host = excluded.host, pid = excluded.pid, process = excluded.process, login = excluded.login, started_at = excluded.started_at, finished_at = excluded.finished_at, heartbeat_at = excluded.heartbeat_at, version = excluded.version, namespace = excluded.namespace, project = excluded.project, labels = excluded.labels, progress_done = excluded.progress_done, progress_total = excluded.progress_total WHERE excluded.version > run.version",
+    "run_count": " ON CONFLICT (day, namespace, phase) DO NOTHING",
     "runtime_exception": " ON CONFLICT (run_id, path, item_index, attempt) DO UPDATE SET type = excluded.type, message = excluded.message, error_class = excluded.error_class, traceback = excluded.traceback, raised_at = excluded.raised_at, version = excluded.version WHERE excluded.version > runtime_exception.version",
     "template": " ON CONFLICT (project, name, version) DO UPDATE SET digest = excluded.digest, content = excluded.content, created_at = excluded.created_at WHERE excluded.version > template.version",
 }

@@ -58,6 +58,16 @@ run = Table(
     Index("run_started_at", "started_at"),
 )
 
+# Kept by triggers: see `counting.py`.
+run_count = Table(
+    "run_count",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),  # since the epoch, UTC
+    Column("namespace", Text, primary_key=True),  # "" for runs of no cluster
+    Column("phase", Text, primary_key=True),
+    Column("runs", Integer, nullable=False),
+)
+
 block = Table(
     "block",
     metadata,

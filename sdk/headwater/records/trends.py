@@ -35,7 +35,7 @@ class Day:
 def phases(connection: Connection, namespaces: Sequence[str] | None = None) -> dict[str, int]:
     """How many runs are in which phase: all, or those of some namespaces."""
     where, given = _within(namespaces)
-    sql = f"SELECT phase, count(*) FROM run WHERE {where} GROUP BY phase ORDER BY phase"
+    sql = f"SELECT phase, sum(runs) FROM run_count WHERE {where} GROUP BY phase HAVING sum(runs) > 0 ORDER BY phase"
     rows = connection.rows(sql, given)
     return {row[0]: row[1] for row in rows}
 
@@ -48,20 +48,20 @@ def days(
     connection: Connection, *, now: float, count: int = 30, namespaces: Sequence[str] | None = None
 ) -> list[Day]:
     """The latest days, today the last."""
-    first = (int(now // DAY_SECONDS) - count + 1) * DAY_SECONDS
+    first = int(now // DAY_SECONDS) - count + 1
     where, within_these = _within(namespaces)
-    floor = "CAST((started_at - :first) / 86400 AS INTEGER)"
-    if connection.dialect != "sqlite":
-        floor = "CAST(floor((started_at - :first) / 86400) AS INTEGER)"
     sql = (
-        f"SELECT {floor} AS day, phase, count(*) FROM run "
-        f"WHERE started_at >= :first AND started_at < :end AND {where} GROUP BY 1, 2"
+        "SELECT day, phase, sum(runs) FROM run_count "
+        f"WHERE day >= :first AND day < :end AND {where} GROUP BY day, phase"
     )
     counts: dict[int, dict[str, int]] = {}
-    given = {"first": first, "end": first + count * DAY_SECONDS, **within_these}
+    given = {"first": first, "end": first + count, **within_these}
     for day, phase, many in connection.rows(sql, given):
         counts.setdefault(day, {})[phase] = many
-    return [_day(connection, first + at * DAY_SECONDS, counts.get(at, {}), namespaces) for at in range(count)]
+    return [
+        _day(connection, day * DAY_SECONDS, counts.get(day, {}), namespaces)
+        for day in range(first, first + count)
+    ]
 
 
 def _day(

@@ -15,7 +15,7 @@ from headwater.backends.kubernetes.login import Place
 from headwater.backends.kubernetes.outcome import has_ended, nodes_of, started_at
 from headwater.backends.kubernetes.recording import Record, target_of
 from headwater.backends.kubernetes.results import result_of
-from headwater.backends.kubernetes.submission import Submission, prepare, submit
+from headwater.backends.kubernetes.submission import OVERWRITE_CACHE, Submission, prepare, submit
 from headwater.backends.observers import Observers
 from headwater.backends.result import RunResult
 from headwater.backends.signals import RunInterrupted
@@ -23,7 +23,6 @@ from headwater.blocks.compile import Compiled
 from headwater.errors import UsageError
 from headwater.records import RunInfo
 
-OVERWRITE_CACHE = "headwater.dev/overwrite-cache"
 CANCEL_SECONDS = 9.0
 """How long a cancelled run may take to end before its result is given as it is."""
 

@@ -31,6 +31,7 @@ from headwater.runtime.pod.surroundings import CONTEXT
 
 SUBMISSION = "headwater.dev/submission"
 USER = "headwater.dev/user"
+OVERWRITE_CACHE = "headwater.dev/overwrite-cache"
 ARGUMENTS = "headwater.dev/command-arguments"
 """The annotation in which a pipeline keeps its command's arguments, passwords and the like masked."""
 

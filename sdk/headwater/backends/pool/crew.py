@@ -86,7 +86,7 @@ class Member:
         self.steal_at = None
         if self.is_limited:
             self.is_limited = False
-            self.process.page[LIMIT] = NO_LIMIT
+            self.process.limit(NO_LIMIT)
 
     def advance(self, stop: int) -> None:
         """The fate of the items of the first chunk before `stop` is known."""
@@ -119,7 +119,7 @@ class Member:
     def hold(self) -> None:
         """Tell it to begin nothing beyond the item that it is at."""
         self.is_limited = True
-        self.process.page[LIMIT] = self.process.doing + 1
+        self.process.limit(self.process.doing + 1)
 
     def take_unbegun(self) -> bool:
         """Take back what `hold` has kept it from beginning; false when it is between two items just now."""

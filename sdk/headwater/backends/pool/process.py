@@ -101,6 +101,7 @@ class WorkerProcess:
             theirs.close()
             os.close(page)
             os.close(lifeline)
+        self._released = False
         self.page = memoryview(self._map).cast("q")
         self.page[LIMIT] = NO_LIMIT
         self.pid = self.process.pid
@@ -204,8 +205,14 @@ class WorkerProcess:
                 self.process.wait(seconds)
         return self.has_ended()
 
+    def limit(self, serial: int) -> None:
+        """Say which item is the first that it may not begin; one that has been laid to rest begins none."""
+        if not self._released:
+            self.page[LIMIT] = serial
+
     def release(self) -> None:
         """Give back the descriptors. Does not touch the process (after a fork it is not ours)."""
+        self._released = True
         self.sock.close()
         self.page.release()
         self._map.close()

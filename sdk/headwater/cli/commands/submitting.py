@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +17,13 @@ from headwater.backends.kubernetes.following import Changes, outline, states_of
 from headwater.backends.kubernetes.interrupts import FollowingInterrupted, Signals
 from headwater.backends.kubernetes.manifest import WORKFLOW_LABEL, manifest, run_name
 from headwater.backends.kubernetes.results import result_of
-from headwater.backends.kubernetes.submission import Submission, prepare, prepare_spec, submit
+from headwater.backends.kubernetes.submission import (
+    OVERWRITE_CACHE,
+    Submission,
+    prepare,
+    prepare_spec,
+    submit,
+)
 from headwater.backends.observers import Observers
 from headwater.backends.result import RunResult
 from headwater.backends.session import refuse_wrong_inputs
@@ -51,6 +57,9 @@ def submit_target(
     with one_object(output != "text") as out:
         set_up()
         submission = submission_of(target, params, image=image, store=store)
+        if GLOBALS.overwrite_cache:
+            annotations = {**submission.annotations, OVERWRITE_CACHE: "true"}
+            submission = replace(submission, annotations=annotations)
         if GLOBALS.dry_run:
             body = manifest(
                 name or run_name(submission.workflow),

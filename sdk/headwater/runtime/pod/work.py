@@ -153,7 +153,7 @@ class Work:
 
         from headwater.runtime.caching import CacheAccess
 
-        return CacheAccess(Path(store.url) / "cache", run_id=self.spec.run)
+        return CacheAccess(Path(store.url) / "cache", self.spec.overwrite_cache, self.spec.run)
 
     # ------------------------------------------------------------------ what went wrong
 

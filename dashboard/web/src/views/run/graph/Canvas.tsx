@@ -1,4 +1,4 @@
-import { Background, BackgroundVariant, Controls, type Edge, MiniMap, type NodeHandle, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStoreApi } from "@xyflow/react";
+import { Background, BackgroundVariant, Controls, type Edge, MiniMap, type NodeHandle, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStore, useStoreApi } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import { useEffect, useMemo, useRef } from "react";
 import { Loading } from "../../../components/States";
@@ -44,6 +44,8 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
   const dark = useDark();
   const flow = useReactFlow();
   const store = useStoreApi();
+  // Beside a wide panel there is no room: to fit nothing into nothing gives no numbers.
+  const visible = useStore((state) => state.width > 0 && state.height > 0);
   const target = focus ?? selected;
   const fitted = useRef<{ boxes: Boxes; open: ReadonlySet<string> } | null>(null);
 
@@ -80,7 +82,7 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
   );
 
   useEffect(() => {
-    if (!boxes || boxes.size === 0) return;
+    if (!boxes || boxes.size === 0 || !visible) return;
     const first = fitted.current === null;
     const show = (id: string, duration: number): void => {
       void flow.fitView({ nodes: [{ id }], maxZoom: 0.9, duration });
@@ -100,7 +102,7 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
     });
     return () => window.cancelAnimationFrame(frame);
     // The tree changes with every event; the view moves only with the layout, the target, and what is opened or closed.
-  }, [boxes, target, flow, store]);
+  }, [boxes, target, flow, store, visible]);
 
   if (!boxes) return <Loading what="the layout" />;
   return (
