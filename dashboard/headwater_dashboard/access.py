@@ -48,9 +48,11 @@ class Access:
             ClusterError: the cluster cannot be asked.
         """
         asked = list(namespaces)
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
-            answers = list(threads.map(lambda namespace: self.may(who, verb, namespace), asked))
-        return tuple(namespace for namespace, allowed in zip(asked, answers, strict=True) if allowed)
+        unknown = [namespace for namespace in asked if self._known((who, verb, namespace)) is None]
+        if len(unknown) > 1:
+            with ThreadPoolExecutor(_AT_ONCE) as threads:
+                list(threads.map(lambda namespace: self.may(who, verb, namespace), unknown))
+        return tuple(namespace for namespace in asked if self.may(who, verb, namespace))
 
     def require(self, who: Person, verb: str, namespace: str) -> None:
         """Go on only if somebody may do this.
@@ -67,11 +69,9 @@ class Access:
     def may(self, who: Person, verb: str, namespace: str) -> bool:
         """Whether somebody may do this with Workflows of a namespace."""
         key = (who, verb, namespace)
-        now = self._clock()
-        with self._lock:
-            asked_at, allowed = self._kept.get(key, (float("-inf"), False))
-        if now - asked_at < KEPT_SECONDS:
-            return allowed
+        known = self._known(key)
+        if known is not None:
+            return known
         attributes = {"group": GROUP, "resource": "workflows", "verb": verb, "namespace": namespace}
         review: dict[str, Any] = {
             "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
@@ -81,5 +81,10 @@ class Access:
         with self._lock:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
-            self._kept[key] = (now, allowed)
+            self._kept[key] = (self._clock(), allowed)
         return allowed
+
+    def _known(self, key: tuple[Person, str, str]) -> bool | None:
+        with self._lock:
+            asked_at, allowed = self._kept.get(key, (float("-inf"), False))
+        return allowed if self._clock() - asked_at < KEPT_SECONDS else None

@@ -46,6 +46,7 @@ class Logs:
         self._thread.start()
 
     def _look_after(self) -> None:
+        self._pods.clean_up()
         while not self._over.is_set():
             self._pods.let_go()
             if self._keeps:

@@ -7,12 +7,13 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import IO, TYPE_CHECKING
 
 from headwater.backends.kubernetes.errors import ClusterUnreachable
+from headwater.configuration import state_dir
 from headwater.errors import HeadwaterError
 from headwater.records.log_files import log_file
 from headwater.records.model import Run
@@ -33,6 +34,9 @@ AGAIN_SECONDS = 5.0
 UNWATCHED_SECONDS = 60.0
 KEPT_BYTES = 64 * 1024 * 1024
 """So much is taken of a run that has ended already."""
+
+MOST_BYTES = 1024 * 1024 * 1024
+"""So much is kept of a run that is followed."""
 
 Mark = tuple[str, int, int | None]
 
@@ -124,10 +128,24 @@ class PodLogs:
         spool = self._spools[run.run_id] = _Spool(part, run, self._clock())
         return spool
 
+    @staticmethod
+    def clean_up() -> None:
+        """Remove what dashboards have left that were killed."""
+        import psutil
+
+        for part in (state_dir() / "logs").glob(".*.part"):
+            pid = part.name.split(".")[-2]
+            if pid.isdigit() and not psutil.pid_exists(int(pid)):
+                part.unlink(missing_ok=True)
+
     def let_go(self) -> None:
         """Stop following what nobody looks at."""
         now = self._clock()
         with self._lock:
+            for run_id in [
+                key for key, each in self._spools.items() if each.done and self._may_ask_again(each)
+            ]:
+                del self._spools[run_id]
             going = [each for each in self._spools.values() if not each.done and not each.kept]
         going.sort(key=lambda each: -each.asked_at)
         for at, spool in enumerate(going):
@@ -164,9 +182,9 @@ class PodLogs:
         with self._lock:
             if spool.over.is_set():  # nobody looks: the next who does begins anew
                 spool.part.unlink(missing_ok=True)
-                self._spools.pop(spool.run.run_id, None)
             else:
                 os.replace(spool.part, log_file(spool.run.run_id))
+            self._spools.pop(spool.run.run_id, None)
             spool.done = True
 
     def close(self) -> None:
@@ -200,8 +218,13 @@ def _fill(spool: _Spool) -> None:
 
 def _write(file: IO[bytes], spool: _Spool, lines: Iterable[Line]) -> None:
     for line in _unseen(spool, lines):
+        full = file.tell() > MOST_BYTES
+        if full:
+            line = replace(line, text=f"… what comes after {MOST_BYTES:,} bytes is not kept here")
         file.write(json.dumps(line.as_entry(), ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         file.flush()
+        if full:
+            return
 
 
 def _unseen(spool: _Spool, lines: Iterable[Line]) -> Iterator[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headwater.backends.kubernetes.errors import ClusterForbidden, ClusterNotFound
 from headwater.errors import HeadwaterError, RecordsError, UsageError
 from headwater.records.connection import DatabaseBusyError
 
@@ -24,6 +25,10 @@ def status_of(error: HeadwaterError) -> int:
     """
     if isinstance(error, RequestError):
         return error.status
+    if isinstance(error, ClusterNotFound):
+        return 404
+    if isinstance(error, ClusterForbidden):
+        return 403
     if isinstance(error, DatabaseBusyError):
         return 503
     if isinstance(error, RecordsError):

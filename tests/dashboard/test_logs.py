@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from headwater.records import upgrade
 from headwater.records.connection import connect
 from headwater.records.log_files import LogFilter, log_file
 from headwater_dashboard.log_reader import LINE_BYTES, TEXT_LIMIT, read_chunk
+from headwater_dashboard.pod_logs import PodLogs
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -137,3 +141,15 @@ def test_a_run_that_goes_on_is_not_complete(here: TestClient, logged: Path) -> N
     found = here.get("/api/v1/runs/r1/logs").json()
     assert (found["text"].endswith("a: one\n"), found["complete"]) == (True, False)
     assert here.get("/api/v1/runs/r1/logs?path=nope").status_code == 404
+
+
+def test_what_a_killed_dashboard_has_left_is_removed_and_what_another_writes_is_not() -> None:
+    folder = state_dir() / "logs"
+    folder.mkdir(parents=True)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, going = folder / f".r1.{ended.pid}.part", folder / f".r2.{os.getpid()}.part"
+    for file in (left, going):
+        file.touch()
+    PodLogs.clean_up()
+    assert [file.name for file in folder.iterdir()] == [going.name]
