@@ -16,6 +16,7 @@ import base64
 import json
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -208,9 +209,9 @@ class Run:
     def another(self, *, annotations: Mapping[str, str] | None = None, **changes: Any) -> Run:
         """Submit the same Workflow once more, with these changes of its spec."""
         spec = {**self.spec, **changes}
-        taken = len(self.api.get(self.path.rpartition("/")[0])["items"])
+        name = f"{self.name[:30]}-again-{uuid.uuid4().hex[:8]}"
         metadata = {"annotations": dict(annotations or {})}
-        return submit(self.cluster, self.namespace, f"{self.name[:30]}-again-{taken}", spec, metadata)
+        return submit(self.cluster, self.namespace, name, spec, metadata)
 
 
 def until_true(holds: Callable[[], object], otherwise: str, seconds: float = PATIENCE) -> None:

@@ -62,7 +62,8 @@ export function useLiveRuns(filters: Filters): Live {
       } else refresh();
       if (ended(run.phase)) refresh();
     },
-    ping: () => undefined,
+    // Said once the stream has begun, and when it has been silent: what changed before it began is not missed.
+    ping: refresh,
   });
 }
 
