@@ -43,7 +43,7 @@ LOOK = """() => {
   window.seen = {};
   const look = () => {
     for (const row of document.querySelectorAll('[role=row]')) {
-      const found = row.textContent.match(/(Pending|Running|Succeeded|Failed)(shown-\\d+)/);
+      const found = row.textContent.match(/(Pending|Running|Succeeded|Failed)(shown-\\d+-run)/);
       if (found) window.seen[found[2] + ' ' + found[1]] ??= Date.now() / 1000;
     }
     requestAnimationFrame(look);
@@ -86,8 +86,8 @@ def main() -> int:
             page.goto(address)
             page.evaluate(LOOK)
             for number in range(count):
-                submit(cluster, namespace, f"shown-{number}", spec_of(TASK))
-                page.wait_for_function(f"() => 'shown-{number} Succeeded' in window.seen", timeout=60_000)
+                submit(cluster, namespace, f"shown-{number}-run", spec_of(TASK))
+                page.wait_for_function(f"() => 'shown-{number}-run Succeeded' in window.seen", timeout=60_000)
             shown: dict[str, float] = json.loads(page.evaluate("JSON.stringify(window.seen)"))
             browser.close()
     took = {
