@@ -81,3 +81,22 @@ def test_a_run_that_failed_is_repeated_and_the_new_one_names_it(page: Page, show
     )
     page.goto(f"/runs/{listed[0]['run_id']}")
     expect(page.get_by_role("link", name=shown.failed)).to_be_visible()
+
+
+def test_a_run_is_repeated_from_a_node(page: Page, shown: Shown) -> None:
+    page.goto(f"/runs/{shown.survey}?node=fit")
+    page.get_by_role("complementary", name="Node fit").get_by_role("button", name="Retry from here").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Retry from fit?")
+    dialog.get_by_role("button", name="Retry from here").click()
+    expect(page.get_by_text(f"a new run goes on from {shown.survey}")).to_be_visible()
+    new = shown.site.until(
+        lambda: [
+            run
+            for run in shown.site.get("runs")["items"]
+            if run["resumed_from"] == shown.survey and run["phase"] == "Succeeded"
+        ]
+    )
+    nodes = {node["path"]: node for node in shown.site.get(f"runs/{new[0]['run_id']}/nodes")["nodes"]}
+    assert nodes["fit"]["phase"] == "Succeeded"
+    assert nodes.get("measure", {"phase": "Cached"})["phase"] in ("Cached", "Succeeded")

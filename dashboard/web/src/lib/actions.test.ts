@@ -13,8 +13,14 @@ describe("the actions that are offered", () => {
 
   it("approve a node that waits, never a whole run", () => {
     const all = ["stop", "cancel", "suspend", "approve"] as const;
-    expect(sensibleActions(run("Running"), all, true)).toContain("approve");
+    expect(sensibleActions(run("Running"), all, "waiting")).toContain("approve");
     expect(sensibleActions(run("Suspended"), all)).not.toContain("approve");
+  });
+
+  it("repeat from a node once the run has ended, however it ended", () => {
+    expect(sensibleActions(run("Succeeded"), ["retry", "resume"], "node")).toEqual(["retry"]);
+    expect(sensibleActions(run("Running"), ["retry"], "node")).toEqual([]);
+    expect(sensibleActions(run("Failed"), [], "node")).toEqual([]);
   });
 
   it("suspend runs of a cluster alone", () => {

@@ -4,7 +4,7 @@ import { api } from "../../api/client";
 import { useMe } from "../../api/queries";
 import type { Action, RunDetail } from "../../api/types";
 import { Dialog } from "../../components/Dialog";
-import { sensibleActions } from "../../lib/actions";
+import { sensibleActions, type Subject } from "../../lib/actions";
 
 const WHAT: Record<Action, [string, string]> = {
   stop: ["Stop", "What runs is left to end, nothing new starts. `Resume` goes on from there."],
@@ -15,8 +15,16 @@ const WHAT: Record<Action, [string, string]> = {
   approve: ["Approve", "Lets the run go on where it waits for an approval."],
 };
 
-/** What one may do to a run, or to a `node` of it that waits, each after a question. */
-export function Actions({ run, node = null }: { run: RunDetail; node?: string | null }) {
+const FROM_HERE: [string, string] = ["Retry from here", "A new run repeats this node and all that comes after it; what came before is kept."];
+
+interface Props {
+  run: RunDetail;
+  node?: string | null;
+  subject?: Subject;
+}
+
+/** What one may do to a run, or to a `node` of it, each after a question. */
+export function Actions({ run, node = null, subject = "run" }: Props) {
   const me = useMe();
   const client = useQueryClient();
   const [asked, setAsked] = useState<Action | null>(null);
@@ -27,7 +35,8 @@ export function Actions({ run, node = null }: { run: RunDetail; node?: string | 
       void client.invalidateQueries({ queryKey: ["run", run.run_id] });
     },
   });
-  const actions = sensibleActions(run, me.data?.actions ?? [], node !== null);
+  const actions = sensibleActions(run, me.data?.actions ?? [], subject);
+  const words = (action: Action): [string, string] => (subject === "node" ? FROM_HERE : WHAT[action]);
   if (actions.length === 0) return null;
   return (
     <span className="row actions">
@@ -42,12 +51,12 @@ export function Actions({ run, node = null }: { run: RunDetail; node?: string | 
             setAsked(action);
           }}
         >
-          {WHAT[action][0]}
+          {words(action)[0]}
         </button>
       ))}
       {asked ? (
-        <Dialog title={`${WHAT[asked][0]} ${node ?? run.name}?`} close={() => setAsked(null)}>
-          <p>{WHAT[asked][1]}</p>
+        <Dialog title={subject === "node" ? `Retry from ${node}?` : `${WHAT[asked][0]} ${node ?? run.name}?`} close={() => setAsked(null)}>
+          <p>{words(asked)[1]}</p>
           <p className="quiet mono">{run.run_id}</p>
           {act.isError ? (
             <p role="alert" className="bad">
@@ -59,7 +68,7 @@ export function Actions({ run, node = null }: { run: RunDetail; node?: string | 
               Not now
             </button>
             <button type="button" className="button primary" disabled={act.isPending} onClick={() => act.mutate(asked)}>
-              {WHAT[asked][0]}
+              {words(asked)[0]}
             </button>
           </div>
         </Dialog>

@@ -44,7 +44,7 @@ export function NodePanel({ run, path, node, graph }: { run: RunDetail; path: st
               </span>
             ) : null}
             <Link href={`${runPath(run.run_id, "logs")}?node=${encodeURIComponent(path)}`}>Logs</Link>
-            {node.phase === "Suspended" ? <Actions run={run} node={path} /> : null}
+            <Actions run={run} node={path} subject={node.phase === "Suspended" ? "waiting" : "node"} />
           </div>
         ) : (
           <p className="quiet">A container: only what it holds is recorded.</p>
