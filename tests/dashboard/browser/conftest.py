@@ -24,8 +24,9 @@ PICTURES = CHECKOUT / "docs" / "images" / "dashboard"
 WIDTH, HEIGHT = 1280, 800
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All in one worker, which has the one browser and the one site."""
+    """All in one worker, which has the one browser and the one site: said before xdist reads the groups."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
