@@ -65,6 +65,11 @@ def questions(chance: random.Random, runs: int) -> dict[str, tuple[float, Callab
         ),
         "a run of 5,000 nodes": (OPEN_MS, lambda: [f"/runs/{GRAPH}", f"/runs/{GRAPH}/nodes"]),
         "statistics, first time": (OPEN_MS, lambda: ["/stats?days=30"]),
+        "statistics of a workflow": (OPEN_MS, lambda: [f"/stats?days=30&name={some('flow', 220)}"]),
+        "statistics of a backend": (OPEN_MS, lambda: ["/stats?days=30&backend=kubernetes"]),
+        "statistics of two filters": (
+            OPEN_MS, lambda: [f"/stats?days=30&name={some('flow', 220)}&label=team=t{chance.randrange(25)}"]
+        ),
     }  # fmt: skip
 
 

@@ -310,10 +310,14 @@ class Day(Model):
 
 
 class Stats(Model):
-    """How many runs are in which phase, and how the latest days went."""
+    """How many runs are in which phase, and how the latest days went.
+
+    `unfollowed` names what of the filter the numbers do not follow: name, project, backend, user, label, text.
+    """
 
     phases: dict[str, int]
     days: list[Day]
+    unfollowed: list[str]
 
 
 class Names(Model):

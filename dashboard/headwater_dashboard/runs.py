@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from headwater.records import queries
 from headwater.records.pages import Cursor, Filter, page_of_runs
-from headwater.records.trends import FILTERS, days, filter_names, phases
+from headwater.records.trends import FILTERS, Trend, filter_names, trend
 
 from headwater_dashboard import models
 from headwater_dashboard.problems import RequestError
@@ -21,8 +21,7 @@ Word = Annotated[str | None, Query(max_length=500)]
 Moment = Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False)]
 
 
-@router.get("/runs")
-def list_runs(
+def filter_of(
     store: AppStore,
     phase: Annotated[list[str] | None, Query(max_length=9, description="May be given several times.")] = None,
     name: Word = None,
@@ -31,17 +30,29 @@ def list_runs(
     backend: Word = None,
     user: Word = None,
     label: Annotated[list[str] | None, Query(max_length=10, description="KEY=VALUE; several: all.")] = None,
+    text: Annotated[str, Query(max_length=200, description="Somewhere in name, id, message, error.")] = "",
+) -> Filter:
+    """Which runs are asked for, of those that who asks may see."""
+    return Filter(
+        *(tuple(dict.fromkeys(phase or ())), name, project, namespace, backend, user),
+        *(_labels(label or []), None, None, text, store.visible),
+    )
+
+
+Wanted = Annotated[Filter, Depends(filter_of)]
+
+
+@router.get("/runs")
+def list_runs(
+    store: AppStore,
+    wanted: Wanted,
     since: Moment = None,
     until: Moment = None,
-    text: Annotated[str, Query(max_length=200, description="Somewhere in name, id, message, error.")] = "",
     cursor: Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> models.RunPage:
     """Runs, latest first. A search for text or labels may answer with fewer than `limit` runs and yet a `next`."""
-    wanted = Filter(
-        *(tuple(dict.fromkeys(phase or ())), name, project, namespace, backend, user),
-        *(_labels(label or []), since, until, text, store.visible),
-    )
+    wanted = replace(wanted, since=since, until=until)
     place = None if cursor is None else Cursor.decode(cursor)
     with store.reading() as connection:
         if connection is None:
@@ -74,17 +85,20 @@ def get_document(store: AppStore, run_id: RunId) -> models.Document:
 
 
 @router.get("/stats")
-def get_stats(store: AppStore, days: Annotated[int, Query(ge=1, le=366)] = 30) -> models.Stats:
-    """How many runs are in which phase, and how each of the latest days went."""
-    return models.Stats.model_validate(store.kept(("stats", days), lambda: _stats(store, days)))
+def get_stats(
+    store: AppStore, wanted: Wanted, days: Annotated[int, Query(ge=1, le=366)] = 30
+) -> models.Stats:
+    """How many runs are in which phase, and how each of the latest days went: of all runs, or of those that a filter
+    lets pass. `unfollowed` names what of the filter the numbers do not follow, as too many runs would be looked at."""
+    key = ("stats", days, repr(wanted))
+    return models.Stats.model_validate(store.kept(key, lambda: _stats(store, wanted, days)))
 
 
-def _stats(store: AppStore, count: int) -> dict[str, Any]:
+def _stats(store: AppStore, wanted: Filter, count: int) -> Trend:
     with store.reading() as connection:
         if connection is None:
-            return {"phases": {}, "days": []}
-        latest = days(connection, now=time.time(), count=count, namespaces=store.visible)
-        return {"phases": phases(connection, store.visible), "days": [asdict(day) for day in latest]}
+            return Trend({}, ())
+        return trend(connection, wanted, now=time.time(), count=count)
 
 
 @router.get("/names")

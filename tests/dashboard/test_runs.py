@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from headwater.records import pages
+from headwater.records import pages, trends
 from headwater.records.pages import Cursor
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +33,7 @@ def all_pages(ask: TestClient, query: str) -> list[list[str]]:
 
 def test_a_database_that_does_not_exist_has_no_runs(here: TestClient) -> None:
     assert here.get("/api/v1/runs").json() == {"items": [], "next": None}
-    assert here.get("/api/v1/stats").json() == {"phases": {}, "days": []}
+    assert here.get("/api/v1/stats").json() == {"phases": {}, "days": [], "unfollowed": []}
     assert here.get("/api/v1/names").json()["names"] == []
     assert here.get("/api/v1/runs/r1").status_code == 404
 
@@ -189,6 +189,65 @@ def test_statistics_count_days_and_durations(
         {"day": "1970-01-10", "succeeded": 0, "failed": 1, "other": 0, "p50": None, "p95": None},
         {"day": "1970-01-11", "succeeded": 2, "failed": 0, "other": 0, "p50": 2.0, "p95": 10.0},
     ]
+
+
+TODAY = 10 * 86_400.0
+
+
+@pytest.fixture
+def filtered(ask: TestClient, insert: Insert, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """The API over six runs of today, by name: s, s, s, c, c, c."""
+    monkeypatch.setattr("headwater_dashboard.runs.time.time", lambda: TODAY + 50.0)
+    at = {"started_at": TODAY + 1, "finished_at": TODAY + 3}
+    insert(
+        "run",
+        run_row("a", name="s", **at),
+        run_row("b", name="s", login="grace", started_at=TODAY + 2, finished_at=TODAY + 7),
+        run_row("c", name="s", phase="Failed", namespace="lab", **at),
+        run_row("d", name="c", project="atlas", **at),
+        run_row(
+            "e", name="c", phase="Running", labels='{"team": "x"}', started_at=TODAY + 4, finished_at=None
+        ),
+        run_row("f", name="c", backend="slurm", message="needle", **at),
+    )
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("query", "phases", "today"),
+    [
+        ("name=s", {"Failed": 1, "Succeeded": 2}, (2, 1, 0, 2.0)),
+        ("name=s&phase=Failed", {"Failed": 1, "Succeeded": 2}, (0, 1, 0, None)),
+        ("name=s&namespace=lab", {"Failed": 1}, (0, 1, 0, None)),
+        ("project=atlas", {"Succeeded": 1}, (1, 0, 0, 2.0)),
+        ("backend=slurm", {"Succeeded": 1}, (1, 0, 0, 2.0)),
+        ("user=grace", {"Succeeded": 1}, (1, 0, 0, 5.0)),
+        ("name=s&user=grace", {"Succeeded": 1}, (1, 0, 0, 5.0)),
+        ("name=s&user=grace&phase=Running", {"Succeeded": 1}, (0, 0, 0, None)),
+        ("label=team=x", {"Running": 1}, (0, 0, 1, None)),
+        ("text=needle", {"Succeeded": 1}, (1, 0, 0, 2.0)),
+        ("name=nowhere", {}, (0, 0, 0, None)),
+    ],
+)
+def test_statistics_follow_the_filters_of_the_list(
+    filtered: TestClient, query: str, phases: dict[str, int], today: tuple[object, ...]
+) -> None:
+    found = filtered.get(f"/api/v1/stats?days=1&{query}").json()
+    assert found["phases"] == phases
+    assert tuple(found["days"][0][key] for key in ("succeeded", "failed", "other", "p50")) == today
+    assert found["unfollowed"] == []
+
+
+def test_statistics_say_what_they_cannot_follow_where_too_many_runs_would_be_looked_at(
+    filtered: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trends, "WINDOW", 2)
+    found = filtered.get("/api/v1/stats?days=1&name=s&backend=default&label=team=x&text=e").json()
+    assert found["phases"] == {"Failed": 1, "Succeeded": 2}
+    assert found["unfollowed"] == ["backend", "label", "text"]
+    narrow = filtered.get("/api/v1/stats?days=1&name=c&user=grace").json()
+    assert (narrow["phases"], narrow["unfollowed"]) == ({}, [])
+    assert filtered.get("/api/v1/stats?days=1&text=e").json()["unfollowed"] == ["text"]
 
 
 def test_names_are_what_there_is_to_filter_by(ask: TestClient, insert: Insert) -> None:

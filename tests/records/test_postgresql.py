@@ -132,7 +132,7 @@ def test_a_database_without_the_migrations_says_which_command_applies_them(
     downgrade(pg_url, "base")
     assert record(at=pg_url).close(20) is False
     (warning,) = (entry.getMessage() for entry in caplog.records if entry.name == "headwater.records")
-    assert "lacks the migration 'headwater_0004'. Run `flowctl db upgrade`." in warning
+    assert "lacks the migration 'headwater_0005'. Run `flowctl db upgrade`." in warning
     assert "secret" not in warning
     assert list_runs(pg_url) == []
 

@@ -23,8 +23,8 @@ LATER = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "headwater_0005"
-down_revision = "headwater_0004"
+revision = "headwater_0006"
+down_revision = "headwater_0005"
 branch_labels = None
 depends_on = None
 
@@ -65,7 +65,7 @@ def later(tmp_path: Path) -> Path:
     """The history with one more revision, as the next version of Headwater may have it."""
     folder = tmp_path / "later"
     shutil.copytree(schema.migrations_dir(), folder)
-    (folder / "versions" / "headwater_0005_note.py").write_text(LATER)
+    (folder / "versions" / "headwater_0006_note.py").write_text(LATER)
     return folder
 
 
@@ -147,7 +147,7 @@ def test_an_older_database_is_upgraded_where_it_stands(
     before = record("r0")
     before.node_changed("a", "Succeeded", 1, 11.0)
     assert before.close()
-    monkeypatch.setattr(schema, "REVISION", "headwater_0005")
+    monkeypatch.setattr(schema, "REVISION", "headwater_0006")
     monkeypatch.setattr(schema, "migrations_dir", lambda: later)
     assert record("r1").close(10)
     assert "note" in {row[2] for row in described(path) if row[0] == "run"}
@@ -175,7 +175,7 @@ def test_a_newer_database_is_refused_and_not_touched(
     assert record("r1").close() is False
     message = (
         f"the run database {path} was written by a newer Headwater "
-        "(it is at headwater_0005, this one knows headwater_0004). Upgrade Headwater here"
+        "(it is at headwater_0006, this one knows headwater_0005). Upgrade Headwater here"
     )
     (warning,) = (entry.getMessage() for entry in caplog.records if entry.name == "headwater.records")
     assert message in warning
@@ -206,7 +206,7 @@ def test_a_migration_that_fails_changes_nothing(url: str, path: Path, later: Pat
     upgrade(url)
     whole = described(path)
     broken = LATER.replace('op.add_column("run"', 'op.execute("CREATE TABLE x (y)"); op.add_column("nowhere"')
-    (later / "versions" / "headwater_0005_note.py").write_text(broken)
+    (later / "versions" / "headwater_0006_note.py").write_text(broken)
     with pytest.raises(RecordsError, match="could not be migrated"):
         upgrade(url, directory=later)
     assert described(path) == whole

@@ -114,6 +114,17 @@ def page_of_runs(
     return RunPage(tuple(runs), _after(runs[-1]) if more else None)
 
 
+def matching(dialect: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
+    """All conditions of a filter, as a WHERE clause, and their parameters.
+
+    >>> matching("sqlite", Filter(name="survey"))
+    (' WHERE name = :name', {'name': 'survey'})
+    """
+    parts, given = _conditions(wanted, None, wanted.phases)
+    residual, more_given = _residual(dialect, wanted)
+    return _where([*parts, *residual]), {**given, **more_given}
+
+
 def _searched(connection: Connection, wanted: Filter, cursor: Cursor | None, limit: int) -> RunPage:
     exact = find_run(connection, wanted.text) if wanted.text and cursor is None else None
     if exact is not None and (wanted.namespaces is None or exact.namespace in wanted.namespaces):
@@ -133,6 +144,13 @@ def _searched(connection: Connection, wanted: Filter, cursor: Cursor | None, lim
 
 def _indexed(wanted: Filter, cursor: Cursor | None, phases: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The conditions that an index helps with, as a WHERE clause, and their parameters."""
+    parts, given = _conditions(wanted, cursor, phases)
+    return _where(parts), given
+
+
+def _conditions(
+    wanted: Filter, cursor: Cursor | None, phases: Sequence[str]
+) -> tuple[list[str], dict[str, Any]]:
     equal = {
         "name": wanted.name, "project": wanted.project, "namespace": wanted.namespace,
         "backend": wanted.backend, "login": wanted.user,
@@ -156,7 +174,7 @@ def _indexed(wanted: Filter, cursor: Cursor | None, phases: Sequence[str]) -> tu
         # The first condition is the one that an index finds its place by.
         parts.append("started_at <= :at AND (started_at < :at OR run_id < :run)")
         given.update(at=cursor.started_at, run=cursor.run_id)
-    return _where(parts), given
+    return parts, given
 
 
 def within(namespaces: Sequence[str]) -> tuple[str, dict[str, str]]:

@@ -13,7 +13,7 @@ from headwater.records.statements import SCHEMA
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "headwater_0004"
+REVISION = "headwater_0005"
 """The revision of the alembic history that `tables.py` describes."""
 
 LOCK_SECONDS = 60

@@ -62,6 +62,8 @@ run = Table(
 run_count = Table(
     "run_count",
     metadata,
+    Column("kind", Text, primary_key=True),  # the column of `run` that has the value; "" for all runs
+    Column("value", Text, primary_key=True),
     Column("day", Integer, primary_key=True, autoincrement=False),  # since the epoch, UTC
     Column("namespace", Text, primary_key=True),  # "" for runs of no cluster
     Column("phase", Text, primary_key=True),

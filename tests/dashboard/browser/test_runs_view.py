@@ -46,6 +46,20 @@ def test_a_filter_is_in_the_address_and_comes_back_from_it(page: Page, shown: Sh
     expect(page.get_by_text(shown.failed)).to_be_visible()
 
 
+def test_the_trend_follows_the_filters_and_says_what_it_does_not_follow(
+    page: Page, shown: Shown, accessible: Accessible
+) -> None:
+    page.goto("/?name=figures")
+    trend = page.get_by_role("img", name="Runs by day")
+    expect(trend).to_have_accessible_name("Runs by day: 1 succeeded, 0 failed, 0 other in 30 days")
+    page.goto("/?name=figures&phase=Failed")
+    expect(trend).to_have_accessible_name("Runs by day: 0 succeeded, 0 failed, 0 other in 30 days")
+    expect(page.get_by_text("Filtered runs by day")).to_be_visible()
+    page.goto("/?name=figures&since=1h")
+    expect(page.get_by_text("The chart does not follow: time")).to_be_visible()
+    accessible()
+
+
 def test_a_search_finds_a_run_by_its_error(page: Page, shown: Shown) -> None:
     page.goto("/")
     expect(page.get_by_text(shown.survey, exact=True)).to_be_visible()

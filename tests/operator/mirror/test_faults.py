@@ -131,7 +131,7 @@ async def test_a_newer_database_is_not_touched_and_said_so(server: Server, url: 
         await until(lambda: mirror.metrics().failures > 1)
         assert "was written by a newer Headwater" in mirror.health()[1]
         assert server.execute("SELECT count(*) FROM run", database) == [(0,)]
-        server.execute("UPDATE alembic_version SET version_num = 'headwater_0004'", database)
+        server.execute("UPDATE alembic_version SET version_num = 'headwater_0005'", database)
         await soon(mirror.stored("u1"))
 
 

@@ -95,7 +95,7 @@ export const api = {
   errors: (run: string) => call<{ groups: ErrorGroup[] }>(`${of(run)}/errors`),
   logs: (run: string, path: string, offset: number, limit: number, signal?: AbortSignal) =>
     call<LogChunk>(`${of(run)}/logs${query({ path, offset, limit })}`, { signal }),
-  stats: (days: number) => call<Stats>(`/stats${query({ days })}`),
+  stats: (filters: URLSearchParams, signal?: AbortSignal) => call<Stats>(`/stats?${filters}`, { signal }),
   names: () => call<Names>("/names"),
   me: () => call<Me>("/me"),
   act: (run: string, action: Action, node: string | null, csrf: string) =>

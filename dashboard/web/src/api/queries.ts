@@ -7,7 +7,7 @@ import {
   useQueryClient,
 } from "@tanstack/react-query";
 import { useCallback, useRef } from "react";
-import { apiQuery, type Filters, formatFilters } from "../lib/filters";
+import { apiQuery, type Filters, formatFilters, statsQuery } from "../lib/filters";
 import { mergeNodes, mergeRun } from "../lib/merge";
 import { ended } from "../lib/phases";
 import { api, ApiError, streams } from "./client";
@@ -81,7 +81,15 @@ export const useItemStates = (run: string, path: string) =>
   useQuery({ queryKey: ["run", run, "states", path], queryFn: () => api.itemStates(run, path) });
 export const useExceptions = (run: string, path: string, enabled = true) =>
   useQuery({ queryKey: ["run", run, "exceptions", path], queryFn: () => api.exceptions(run, path), enabled });
-export const useStats = (days: number) => useQuery({ queryKey: ["stats", days], queryFn: () => api.stats(days), staleTime: 30_000 });
+export function useStats(filters: Filters) {
+  const query = statsQuery(filters);
+  return useQuery({
+    queryKey: ["stats", query.toString()],
+    queryFn: ({ signal }) => api.stats(query, signal),
+    staleTime: 30_000,
+    placeholderData: keepPreviousData,
+  });
+}
 export const useNames = () => useQuery({ queryKey: ["names"], queryFn: api.names, staleTime: 60_000 });
 export const useMe = () => useQuery({ queryKey: ["me"], queryFn: api.me, staleTime: Infinity });
 

@@ -198,6 +198,8 @@ export interface DayStats {
 export interface Stats {
   phases: Partial<Record<Phase, number>>;
   days: DayStats[];
+  /** What of the filter the numbers do not follow. */
+  unfollowed: string[];
 }
 
 export interface Names {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { apiQuery, formatFilters, type Filters, isFiltered, isLabel, NO_FILTERS, parseFilters, spanSeconds, togglePhase } from "./filters";
+import { apiQuery, formatFilters, type Filters, isFiltered, isLabel, NO_FILTERS, parseFilters, spanSeconds, statsQuery, togglePhase, unfollowedWords } from "./filters";
 
 const ALL: Filters = {
   phases: ["Failed", "Lost"],
@@ -32,6 +32,18 @@ describe("filters", () => {
   it("give the API a time for a span", () => {
     expect(apiQuery(ALL, 1_000_000.5).get("since")).toBe(String(1_000_000 - 86_400));
     expect(apiQuery({ ...ALL, since: "soon" }, 1_000_000).has("since")).toBe(false);
+  });
+
+  it("lead the trend, in whole days", () => {
+    const query = statsQuery({ ...ALL, since: "7d" });
+    expect([query.get("days"), query.get("name"), query.getAll("label"), query.has("since")]).toEqual(["7", "digits", ALL.labels, false]);
+    expect(statsQuery(ALL).get("days")).toBe("30");
+    expect(statsQuery({ ...ALL, since: "900d" }).get("days")).toBe("366");
+  });
+
+  it("are named where the trend does not follow them", () => {
+    expect(unfollowedWords(ALL, ["user", "label", "text"])).toEqual(["user", "labels", "search", "time"]);
+    expect(unfollowedWords({ ...ALL, since: "7d" }, [])).toEqual([]);
   });
 
   it("know spans and labels", () => {

@@ -55,6 +55,37 @@ export function apiQuery(filters: Filters, now: number): URLSearchParams {
   return query;
 }
 
+/** The statistics' query: days for a span, and the filters without times. */
+export function statsQuery(filters: Filters): URLSearchParams {
+  const query = formatFilters({ ...filters, since: "" });
+  query.set("days", String(trendDays(filters.since)));
+  return query;
+}
+
+const TREND_DAYS = 30;
+
+/** How many days the trend shows: those of the span, or as many as ever where that is no day or two. */
+function trendDays(span: string): number {
+  const days = Math.ceil((spanSeconds(span) ?? 0) / 86_400);
+  return days < 2 ? TREND_DAYS : Math.min(days, 366);
+}
+
+const UNFOLLOWED: Record<string, string> = {
+  name: "workflow",
+  project: "project",
+  backend: "backend",
+  user: "user",
+  label: "labels",
+  text: "search",
+};
+
+/** What of the filters the trend does not follow, in words; `told` is what the API says of it. */
+export function unfollowedWords(filters: Filters, told: readonly string[]): string[] {
+  const words = told.map((word) => UNFOLLOWED[word] ?? word);
+  const seconds = spanSeconds(filters.since);
+  return seconds !== null && Math.ceil(seconds / 86_400) < 2 ? [...words, "time"] : words;
+}
+
 /** `90m`, `24h`, `7d` or `2w` in seconds; null for anything else. */
 export function spanSeconds(span: string): number | null {
   const match = SPAN.exec(span);

@@ -3,16 +3,16 @@ import { useStats } from "../../api/queries";
 import type { Phase } from "../../api/types";
 import { PhaseIcon } from "../../components/Icon";
 import { formatCount } from "../../lib/duration";
-import { type Filters, togglePhase } from "../../lib/filters";
+import { type Filters, isFiltered, togglePhase, unfollowedWords } from "../../lib/filters";
 
 const TrendChart = lazy(() => import("./TrendChart"));
 const SHOWN: Phase[] = ["Running", "Pending", "Suspended", "Failed", "Lost"];
 
-/** The last 30 days at a glance: what is under way, what failed, and how that went. */
+/** The latest days at a glance: what is under way, what failed, and how that went, of the runs that the filters let pass. */
 export function Overview({ filters, change }: { filters: Filters; change: (filters: Filters) => void }) {
-  const stats = useStats(30);
+  const stats = useStats(filters);
   if (!stats.data) return null;
-  const { phases, days } = stats.data;
+  const { phases, days, unfollowed } = stats.data;
   return (
     <div className="overview">
       <div className="tallies">
@@ -27,7 +27,7 @@ export function Overview({ filters, change }: { filters: Filters; change: (filte
       </div>
       {days.length > 1 ? (
         <Suspense fallback={<div className="trend" />}>
-          <TrendChart days={days} />
+          <TrendChart days={days} filtered={isFiltered(filters)} unfollowed={unfollowedWords(filters, unfollowed)} />
         </Suspense>
       ) : null}
     </div>

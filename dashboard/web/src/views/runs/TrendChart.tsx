@@ -7,8 +7,15 @@ import { resolveColor, useDark } from "../../lib/hooks";
 
 const SIZE = { width: 340, height: 56 };
 
+interface Props {
+  days: DayStats[];
+  filtered: boolean;
+  /** What of the filters the numbers know nothing of. */
+  unfollowed: readonly string[];
+}
+
 /** Runs by day as stacked bars, the median duration as a line above them. */
-export default function TrendChart({ days }: { days: DayStats[] }) {
+export default function TrendChart({ days, filtered, unfollowed }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const [at, setAt] = useState<number | null>(null);
   const dark = useDark();
@@ -29,8 +36,11 @@ export default function TrendChart({ days }: { days: DayStats[] }) {
             {day.day}: {day.succeeded} succeeded, {day.failed} failed, {day.other} other, median {formatDuration(day.p50)}
           </>
         ) : (
-          <>Runs by day and median duration, {days.length} days</>
+          <>
+            {filtered ? "Filtered runs" : "Runs"} by day and median duration, {days.length} days
+          </>
         )}
+        {unfollowed.length > 0 ? <strong className="warn trend-note">The chart does not follow: {unfollowed.join(", ")}</strong> : null}
       </figcaption>
     </figure>
   );
