@@ -59,6 +59,31 @@ def test_a_graph_of_5000_nodes_is_collapsed_and_searched(
     expect(page).to_have_url(re.compile(r"q=stage-43"))
 
 
+def test_phases_of_a_graph_stand_out_by_mouse_and_by_keyboard(
+    page: Page, shown: Shown, picture: Picture, accessible: Accessible
+) -> None:
+    page.goto(f"/runs/{shown.failed}")
+    page.get_by_role("button", name=re.compile("Failed 1")).click()
+    expect(page).to_have_url(re.compile(r"phase=Failed"))
+    expect(page.locator(".dim")).to_have_count(2)
+    expect(page.locator('[data-id="divide"] .dim')).to_have_count(0)
+    accessible()
+    picture("graph-filtered")
+    page.goto(f"/runs/{shown.large}?phase=Failed")
+    expect(page.get_by_role("button", name=re.compile("Failed 1"))).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("n")
+    expect(page.locator('[data-id="stage-43/task-21"]')).to_contain_text("Failed")
+    page.get_by_role("button", name=re.compile("Failed 1")).press("Space")
+    expect(page.locator(".dim")).to_have_count(0)
+
+
+@dark
+def test_a_filtered_graph_in_the_dark(page: Page, shown: Shown, accessible: Accessible) -> None:
+    page.goto(f"/runs/{shown.failed}?phase=Failed")
+    expect(page.locator(".dim")).to_have_count(2)
+    accessible()
+
+
 def test_all_of_a_graph_of_5000_nodes_can_be_drawn(page: Page, shown: Shown) -> None:
     page.goto(f"/runs/{shown.large}")
     page.get_by_role("button", name="Open all").click()

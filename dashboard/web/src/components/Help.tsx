@@ -6,7 +6,7 @@ const KEYS: [string, string][] = [
   ["Enter", "Open what is selected"],
   ["x", "Choose a run to compare"],
   ["1 … 7", "A run's tabs: graph, timeline, nodes, errors, logs, values, document"],
-  ["n  N", "Next and previous match of a search"],
+  ["n  N", "Next and previous match of a search or a filter"],
   ["t", "Light, dark, as the system"],
   ["Esc", "Close a panel, leave a field"],
   ["?", "This help"],

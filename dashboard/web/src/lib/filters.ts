@@ -1,5 +1,5 @@
 import type { Phase } from "../api/types";
-import { isPhase } from "./phases";
+import { isPhase, toggled } from "./phases";
 
 /** What the list of runs is filtered by. `since` is a span such as `24h`, or empty. */
 export interface Filters {
@@ -104,8 +104,5 @@ export function isFiltered(filters: Filters): boolean {
 
 /** The filters with one phase more, or without it. */
 export function togglePhase(filters: Filters, phase: Phase): Filters {
-  const phases = filters.phases.includes(phase)
-    ? filters.phases.filter((other) => other !== phase)
-    : [...filters.phases, phase];
-  return { ...filters, phases };
+  return { ...filters, phases: toggled(filters.phases, phase) };
 }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { liftEdges, searchPaths, unfinishedBefore, visibleGraph } from "./graph";
+import { isDimmed, liftEdges, pathsInPhases, phaseCounts, searchPaths, unfinishedBefore, visibleGraph } from "./graph";
 import { nestedLayout } from "./nestedLayout";
+import type { Phase } from "../api/types";
 import { parentPath } from "./paths";
+import { parsePhases } from "./phases";
 import { layering, quickLayout } from "./quickLayout";
 import { aNode } from "./testing";
 import { buildTree } from "./tree";
@@ -39,6 +41,26 @@ describe("what the graph draws", () => {
   it("finds all words in any order, whatever the case", () => {
     expect(searchPaths(tree.nodes.keys(), "A M[0")).toEqual(["m[0]/a"]);
     expect(searchPaths(tree.nodes.keys(), " ")).toEqual([]);
+  });
+});
+
+describe("a filter by phase", () => {
+  const mixed = buildTree([aNode("gen"), aNode("m[0]/a", { phase: "Failed" }), aNode("m[0]/b", { phase: "Pending" }), aNode("m[1]/a", { phase: "Running" })]);
+  const dimmed = (phases: Phase[]): string[] => [...mixed.nodes.values()].filter((node) => isDimmed(node, phases)).map((node) => node.path).sort();
+
+  it("counts what holds nothing else, what needs a look first", () => {
+    expect(phaseCounts(mixed)).toEqual([["Failed", 1], ["Running", 1], ["Pending", 1], ["Succeeded", 1]]);
+  });
+
+  it("finds nodes in any of the phases, with a search too", () => {
+    expect(pathsInPhases(mixed, ["Failed", "Running"], "")).toEqual(["m[0]/a", "m[1]/a"]);
+    expect(pathsInPhases(mixed, ["Failed", "Running"], "[1]")).toEqual(["m[1]/a"]);
+  });
+
+  it("dims the others, but not what holds one that stands out", () => {
+    expect(dimmed([])).toEqual([]);
+    expect(dimmed(["Failed"])).toEqual(["gen", "m[0]/b", "m[1]", "m[1]/a"]);
+    expect(parsePhases("Failed,Nope,Lost")).toEqual(["Failed", "Lost"]);
   });
 });
 

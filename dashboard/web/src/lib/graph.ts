@@ -1,7 +1,7 @@
-import type { Edge, Graph } from "../api/types";
+import type { Edge, Graph, Phase } from "../api/types";
 import { ancestors } from "./paths";
-import { ended } from "./phases";
-import type { Tree } from "./tree";
+import { ended, PHASES } from "./phases";
+import type { Tree, TreeNode } from "./tree";
 
 /** What the graph draws: the nodes whose containers are all open, and the edges between the nearest drawn ones. */
 export interface VisibleGraph {
@@ -50,6 +50,24 @@ export function searchPaths(paths: Iterable<string>, text: string): string[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return [];
   return [...paths].filter((path) => words.every((word) => path.toLowerCase().includes(word)));
+}
+
+/** How many nodes that hold no others are in which phase, what needs a look first. */
+export function phaseCounts(tree: Tree): [Phase, number][] {
+  const counts = new Map<Phase, number>();
+  for (const node of tree.nodes.values()) if (node.children.length === 0) counts.set(node.phase, (counts.get(node.phase) ?? 0) + 1);
+  return PHASES.flatMap((phase): [Phase, number][] => (counts.has(phase) ? [[phase, counts.get(phase) ?? 0]] : []));
+}
+
+/** The paths in which the words are found, or all for no words, of nodes that hold no others and are in one of the phases. */
+export function pathsInPhases(tree: Tree, phases: readonly Phase[], text: string): string[] {
+  const inPhase = [...tree.nodes.values()].filter((node) => node.children.length === 0 && phases.includes(node.phase)).map((node) => node.path);
+  return text.trim() === "" ? inPhase : searchPaths(inPhase, text);
+}
+
+/** Whether a node is neither in one of the phases nor holds one that is; no phases dim nothing. */
+export function isDimmed(node: TreeNode, phases: readonly Phase[]): boolean {
+  return phases.length > 0 && !phases.some((phase) => node.node?.phase === phase || node.counts[phase]);
 }
 
 /** The nodes that a node waits for: those before it that have not ended. */

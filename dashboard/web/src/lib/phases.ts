@@ -20,6 +20,16 @@ export function isPhase(word: string): word is Phase {
   return (PHASES as readonly string[]).includes(word);
 }
 
+/** The phases in a value of the query string, such as `Failed,Lost`; what is none is passed over. */
+export function parsePhases(text: string): Phase[] {
+  return text.split(",").filter(isPhase);
+}
+
+/** The phases with one more, or without it. */
+export function toggled(phases: readonly Phase[], phase: Phase): Phase[] {
+  return phases.includes(phase) ? phases.filter((other) => other !== phase) : [...phases, phase];
+}
+
 /** Whether nothing more will happen. */
 export function ended(phase: Phase): boolean {
   return phase !== "Pending" && phase !== "Running" && phase !== "Suspended";

@@ -1,14 +1,15 @@
 import { Background, BackgroundVariant, Controls, type Edge, MiniMap, type NodeHandle, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStore, useStoreApi } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import { useEffect, useMemo, useRef } from "react";
+import type { Phase } from "../../../api/types";
 import { Loading } from "../../../components/States";
-import type { VisibleGraph } from "../../../lib/graph";
+import { isDimmed, type VisibleGraph } from "../../../lib/graph";
 import { useDark } from "../../../lib/hooks";
 import { setQuery } from "../../../lib/location";
 import { phaseColor } from "../../../lib/phases";
 import type { Tree } from "../../../lib/tree";
 import { FrameCard, NodeCard } from "./cards";
-import type { CardNode } from "./cards";
+import type { CardData, CardNode } from "./cards";
 import type { Boxes } from "../../../lib/nestedLayout";
 import type { Box } from "../../../lib/quickLayout";
 import { useLayout } from "./useLayout";
@@ -29,6 +30,8 @@ interface Props {
   matches: readonly string[];
   focus: string | null;
   selected: string;
+  /** Nodes in other phases are dimmed; none dim nothing. */
+  phases: readonly Phase[];
 }
 
 export function Canvas(props: Props) {
@@ -39,7 +42,7 @@ export function Canvas(props: Props) {
   );
 }
 
-function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
+function Flow({ tree, drawn, open, toggle, matches, focus, selected, phases }: Props) {
   const boxes = useLayout(tree, drawn);
   const dark = useDark();
   const flow = useReactFlow();
@@ -56,6 +59,7 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
         const box = boxes?.get(path);
         const node = tree.nodes.get(path);
         if (!box || !node) return [];
+        const dim = isDimmed(node, phases);
         const isOpen = node.children.length > 0 && open.has(path);
         return [
           {
@@ -69,12 +73,12 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
             handles: handles(box),
             zIndex: 0,
             selected: path === selected,
-            ariaLabel: `${path}, ${node.phase}`,
-            data: { tree: node, match: found.has(path), focus: path === focus, toggle },
+            ariaLabel: `${path}, ${node.phase}${dim ? ", dimmed by the filter" : ""}`,
+            data: { tree: node, match: found.has(path), focus: path === focus, dim, toggle },
           },
         ];
       }),
-    [boxes, drawn, tree, open, selected, found, focus, toggle],
+    [boxes, drawn, tree, open, selected, found, focus, phases, toggle],
   );
   const edges = useMemo(
     () => drawn.edges.map((edge): Edge => ({ id: `${edge.from}\n${edge.to}`, source: edge.from, target: edge.to, type: "default", focusable: false })),
@@ -124,10 +128,14 @@ function Flow({ tree, drawn, open, toggle, matches, focus, selected }: Props) {
       >
         <Background variant={BackgroundVariant.Dots} gap={20} size={1} />
         <Controls showInteractive={false} />
-        <MiniMap pannable zoomable nodeColor={(node) => `var(${phaseColor((node as CardNode).data.tree.phase)})`} nodeStrokeWidth={0} ariaLabel="Small map of the graph" />
+        <MiniMap pannable zoomable nodeColor={(node) => minimapColor((node as CardNode).data)} nodeStrokeWidth={0} ariaLabel="Small map of the graph" />
       </ReactFlow>
     </div>
   );
+}
+
+function minimapColor({ tree, dim }: CardData): string {
+  return `var(${dim ? "--line" : phaseColor(tree.phase)})`;
 }
 
 /** What to show of a graph that is too large to be read at once: what failed, else what runs, else the beginning. */

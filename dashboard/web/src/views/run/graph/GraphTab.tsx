@@ -1,12 +1,13 @@
 import { useCallback, useEffect, useMemo, useState } from "react";
-import type { Graph } from "../../../api/types";
-import { Icon } from "../../../components/Icon";
+import type { Graph, Phase } from "../../../api/types";
+import { Icon, PhaseIcon } from "../../../components/Icon";
 import { SearchField } from "../../../components/SearchField";
 import { Empty } from "../../../components/States";
-import { searchPaths, visibleGraph } from "../../../lib/graph";
+import { pathsInPhases, phaseCounts, searchPaths, visibleGraph } from "../../../lib/graph";
 import { useShortcuts } from "../../../lib/keyboard";
 import { setQuery, useQueryString, useQueryValue } from "../../../lib/location";
-import { buildTree, initiallyOpen, reveal } from "../../../lib/tree";
+import { parsePhases, toggled } from "../../../lib/phases";
+import { buildTree, initiallyOpen, reveal, type Tree } from "../../../lib/tree";
 import { Canvas } from "./Canvas";
 
 /** The graph of a run: containers open and close, a search goes from match to match. */
@@ -14,12 +15,10 @@ export default function GraphTab({ graph }: { graph: Graph }) {
   const tree = useMemo(() => buildTree(graph.nodes), [graph.nodes]);
   const [open, setOpen] = useState<ReadonlySet<string>>(() => initiallyOpen(tree));
   const [text, setText] = useQueryValue("q");
-  const [at, setAt] = useState(0);
+  const [phaseText, setPhaseText] = useQueryValue("phase");
+  const phases = useMemo(() => parsePhases(phaseText), [phaseText]);
   const selected = useQueryString().get("node") ?? "";
-
-  const matches = useMemo(() => searchPaths(tree.nodes.keys(), text), [tree, text]);
-  const focus = matches[at % Math.max(1, matches.length)] ?? null;
-  useEffect(() => setAt(0), [text]);
+  const { matches, focus, hint, step } = useFound(tree, text, phases);
   useEffect(() => {
     const target = focus ?? (selected === "" ? null : selected);
     if (target !== null) setOpen((old) => (reveal(old, target).size === old.size ? old : reveal(old, target)));
@@ -32,7 +31,7 @@ export default function GraphTab({ graph }: { graph: Graph }) {
       return next;
     });
   }, []);
-  const step = (by: number): void => setAt((old) => (old + by + matches.length) % Math.max(1, matches.length));
+  const counts = useMemo(() => phaseCounts(tree), [tree]);
   const drawn = useMemo(() => visibleGraph(tree, graph.edges, open), [tree, graph.edges, open]);
   const walk = (by: number): void => {
     const index = drawn.paths.indexOf(selected) + by;
@@ -56,8 +55,9 @@ export default function GraphTab({ graph }: { graph: Graph }) {
           value={text}
           change={setText}
           onEnter={(backwards) => step(backwards ? -1 : 1)}
-          hint={text === "" ? undefined : matches.length === 0 ? "none" : `${(at % matches.length) + 1} of ${matches.length}`}
+          hint={hint}
         />
+        <PhaseChoice counts={counts} phases={phases} change={(next) => setPhaseText(next.join(","))} />
         {containers.length > 0 ? (
           <>
             <button type="button" className="button" onClick={() => setOpen(new Set(containers.map((node) => node.path)))}>
@@ -73,7 +73,38 @@ export default function GraphTab({ graph }: { graph: Graph }) {
           {drawn.paths.length} of {tree.nodes.size} nodes drawn
         </span>
       </div>
-      <Canvas tree={tree} drawn={drawn} open={open} toggle={toggle} matches={matches} focus={focus} selected={selected} />
+      <Canvas tree={tree} drawn={drawn} open={open} toggle={toggle} matches={matches} focus={focus} selected={selected} phases={phases} />
+    </div>
+  );
+}
+
+/** What a search and a filter by phase find, and the one of it that is looked at: a search shows its first at once. */
+function useFound(tree: Tree, text: string, phases: readonly Phase[]) {
+  const [at, setAt] = useState(-1);
+  const matches = useMemo(
+    () => (phases.length > 0 ? pathsInPhases(tree, phases, text) : searchPaths(tree.nodes.keys(), text)),
+    [tree, phases, text],
+  );
+  useEffect(() => setAt(text === "" ? -1 : 0), [text, phases]);
+  const index = at < 0 ? -1 : at % Math.max(1, matches.length);
+  const step = (by: number): void => setAt((old) => (old < 0 && by > 0 ? 0 : (Math.max(0, old) + by + matches.length) % Math.max(1, matches.length)));
+  const sought = text !== "" || phases.length > 0;
+  const place = index < 0 ? "" : `${index + 1} of `;
+  return { matches, focus: matches[index] ?? null, hint: !sought ? undefined : matches.length === 0 ? "none" : `${place}${matches.length}`, step };
+}
+
+/** The phases that nodes are in; those that are pressed stand out, the others are dimmed. */
+function PhaseChoice({ counts, phases, change }: { counts: [Phase, number][]; phases: readonly Phase[]; change: (phases: Phase[]) => void }) {
+  const missing = phases.filter((phase) => !counts.some(([known]) => known === phase)).map((phase): [Phase, number] => [phase, 0]);
+  if (counts.length < 2 && phases.length === 0) return null;
+  return (
+    <div className="phases" role="group" aria-label="Phases that stand out">
+      {[...counts, ...missing].map(([phase, count]) => (
+        <button key={phase} type="button" className={`toggle phase-${phase.toLowerCase()}`} aria-pressed={phases.includes(phase)} onClick={() => change(toggled(phases, phase))}>
+          <PhaseIcon phase={phase} size={14} />
+          {phase} <span className="num">{count}</span>
+        </button>
+      ))}
     </div>
   );
 }

@@ -7,7 +7,7 @@ import { useNow } from "../../../lib/hooks";
 import { baseName } from "../../../lib/paths";
 import type { TreeNode } from "../../../lib/tree";
 
-export type CardData = { tree: TreeNode; match: boolean; focus: boolean; toggle: (path: string) => void };
+export type CardData = { tree: TreeNode; match: boolean; focus: boolean; dim: boolean; toggle: (path: string) => void };
 export type CardNode = Node<CardData, "card" | "frame">;
 
 export const CARD = { width: 220, height: 84 };
@@ -54,8 +54,8 @@ export const FrameCard = memo(function FrameCard({ data, selected }: NodeProps<C
   );
 });
 
-function cardClass({ tree, match, focus }: CardData, selected: boolean | undefined): string {
-  return ["card", `phase-${tree.phase.toLowerCase()}`, match ? "match" : "", focus ? "focus" : "", selected ? "selected" : ""].filter(Boolean).join(" ");
+function cardClass({ tree, match, focus, dim }: CardData, selected: boolean | undefined): string {
+  return ["card", `phase-${tree.phase.toLowerCase()}`, match ? "match" : "", dim ? "dim" : "", focus ? "focus" : "", selected ? "selected" : ""].filter(Boolean).join(" ");
 }
 
 /** How long a node took; it ticks only while the node runs. */
