@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +23,7 @@ SCAN_BYTES = 8 * 1024 * 1024
 """How much of a file one request looks at for lines that are wanted."""
 
 _STEP = 1024 * 1024
+_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _TEXT_FIELD = re.compile(rb'"x":\s*"')
 
 
@@ -37,8 +38,10 @@ class Chunk:
     at_end: bool
 
 
-def read_chunk(file: Path, *, offset: int, limit: int, wanted: LogFilter, text: str = "") -> Chunk:
-    """The lines from an offset on: about `limit` bytes of those that are wanted and hold a text.
+def read_chunk(
+    file: Path, *, offset: int, limit: int, wanted: LogFilter, text: str = "", until: int | None = None
+) -> Chunk:
+    """The lines from an offset on, and before another: about `limit` bytes of those that are wanted and hold a text.
 
     >>> read_chunk(Path("/nowhere/r1.jsonl"), offset=0, limit=100, wanted=LogFilter())
     Chunk(text='', offset=0, next_offset=0, size=0, at_end=True)
@@ -49,23 +52,34 @@ def read_chunk(file: Path, *, offset: int, limit: int, wanted: LogFilter, text: 
         return Chunk("", offset, offset, 0, True)
     with stream:
         size = os.fstat(stream.fileno()).st_size
-        start = at = _line_start(stream, min(offset, size))
-        room, lines, at_end = limit, [], False
-        while room > 0 and at - start < SCAN_BYTES:
-            raw, end = _line(stream)
-            if raw is None:
-                at_end = True
-                break
-            at = end
-            entry = _entry(raw)
-            if wanted.has(entry) and (not text or text.casefold() in str(entry["x"]).casefold()):
+        start = at = line_start(stream, min(offset, size))
+        end = start + SCAN_BYTES if until is None else min(until, start + SCAN_BYTES)
+        room, lines, needle = limit, [], text.casefold()
+        for entry, _, at in entries(stream, start):
+            if wanted.has(entry) and holds(entry, needle):
                 line = _shown(entry)
                 lines.append(line)
                 room -= len(line.encode()) + 1
-    return Chunk("".join(f"{line}\n" for line in lines), start, at, size, at_end)
+            if room <= 0 or at >= end:
+                return Chunk("".join(f"{line}\n" for line in lines), start, at, size, False)
+    return Chunk("".join(f"{line}\n" for line in lines), start, at, size, True)
 
 
-def _line_start(stream: BinaryIO, offset: int) -> int:
+def entries(stream: BinaryIO, start: int) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """What each whole line says, where it begins and where it ends."""
+    raw, end = _line(stream)
+    while raw is not None:
+        yield _entry(raw), start, end
+        start = end
+        raw, end = _line(stream)
+
+
+def holds(entry: Mapping[str, Any], needle: str) -> bool:
+    """Whether a line as it is shown, but uncut, holds a text; the text is casefolded already."""
+    return not needle or needle in f"{_head(entry)}{_plain(entry)}".casefold()
+
+
+def line_start(stream: BinaryIO, offset: int) -> int:
     """The first place from the offset on where a line begins."""
     if offset == 0:
         return 0
@@ -112,10 +126,20 @@ def _shown(entry: Mapping[str, Any]) -> str:
     text = str(entry["x"]).encode("utf-8", "replace").decode()
     if len(text) > TEXT_LIMIT:
         text = f"{text[:TEXT_LIMIT]} … ({len(text):,} characters)"
+    return f"{_head(entry)}{text}"
+
+
+def _head(entry: Mapping[str, Any]) -> str:
+    """When and where a line was written."""
     index = f"[{entry['i']}]" if "i" in entry else ""
     where = f"{entry.get('p', '')}{index}"
-    stamp = _clock(entry.get("t"))
-    return f"{stamp}{where}: {text}" if where else f"{stamp}{text}"
+    return f"{_clock(entry.get('t'))}{where}: " if where else _clock(entry.get("t"))
+
+
+def _plain(entry: Mapping[str, Any]) -> str:
+    """The text without what a terminal takes as colour."""
+    text = str(entry["x"])
+    return _COLOURS.sub("", text) if "\x1b" in text else text
 
 
 def _clock(at: object) -> str:

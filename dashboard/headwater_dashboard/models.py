@@ -298,6 +298,26 @@ class LogChunk(Model):
     note: str = ""
 
 
+class LogMatch(Model):
+    """A line that holds the text: the byte at which it begins, and its number in the log as it is shown, from 0."""
+
+    offset: int
+    line: int
+
+
+class LogMatches(Model):
+    """Where a text is found; the search goes on at `next_offset`, which is where the line `next_line` begins.
+
+    `complete`: there is no further line at present.
+    """
+
+    matches: list[LogMatch]
+    next_offset: int
+    next_line: int
+    size: int
+    complete: bool
+
+
 class Day(Model):
     """The runs started on a day (UTC); `p50` and `p95` are seconds that those that succeeded took."""
 

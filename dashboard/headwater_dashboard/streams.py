@@ -16,6 +16,7 @@ from headwater.records.log_files import LogFilter
 from headwater_dashboard import models
 from headwater_dashboard.live import PING_SECONDS, Hub, message
 from headwater_dashboard.log_reader import read_chunk
+from headwater_dashboard.log_search import find_lines
 from headwater_dashboard.logs import Logs
 from headwater_dashboard.problems import RequestError
 from headwater_dashboard.routes import PROBLEMS, AppLogs, AppStore, NodePath, RunId
@@ -66,13 +67,13 @@ def get_logs(
     offset: Bytes = 0,
     limit: Annotated[int, Query(ge=1, le=1_048_576)] = CHUNK_BYTES,
     text: Searched = "",
+    until: Annotated[Bytes | None, Query(description="Only lines that begin before this byte.")] = None,
 ) -> models.LogChunk:
     """What the tasks of a run printed and logged, from a byte of its log file on."""
     run = store.run(run_id)
     source = logs.source(run)
-    chunk = read_chunk(
-        source.file, offset=offset, limit=limit, wanted=_filter(store, run_id, path), text=text
-    )
+    wanted = _filter(store, run_id, path)
+    chunk = read_chunk(source.file, offset=offset, limit=limit, wanted=wanted, text=text, until=until)
     return models.LogChunk(
         text=chunk.text,
         offset=chunk.offset,
@@ -81,6 +82,30 @@ def get_logs(
         complete=chunk.at_end and source.done,
         growing=not source.done,
         note=source.note,
+    )
+
+
+@router.get("/runs/{run_id}/logs/matches")
+def get_log_matches(
+    store: AppStore,
+    logs: AppLogs,
+    run_id: RunId,
+    text: Annotated[str, Query(min_length=1, max_length=200)],
+    path: NodePath = None,
+    offset: Bytes = 0,
+    line: Annotated[Bytes, Query(description="The number of the line at the offset.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+) -> models.LogMatches:
+    """Which lines of a log hold a text, from a byte on: 8 MB of the file are looked through in one request."""
+    source = logs.source(store.run(run_id))
+    wanted = _filter(store, run_id, path)
+    found = find_lines(source.file, text=text, offset=offset, line=line, limit=limit, wanted=wanted)
+    return models.LogMatches(
+        matches=[models.LogMatch.model_validate(match) for match in found.matches],
+        next_offset=found.next_offset,
+        next_line=found.next_line,
+        size=found.size,
+        complete=found.at_end,
     )
 
 

@@ -15,6 +15,7 @@ from headwater.records import upgrade
 from headwater.records.connection import connect
 from headwater.records.log_files import LogFilter, log_file
 from headwater_dashboard.log_reader import LINE_BYTES, TEXT_LIMIT, read_chunk
+from headwater_dashboard.log_search import find_lines
 from headwater_dashboard.pod_logs import PodLogs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +63,11 @@ def test_a_run_of_this_machine_says_what_it_printed(here: TestClient) -> None:
     assert "halving 4" not in of_item
     assert "generating" not in of_item
     assert here.get(f"/api/v1/runs/{run}/logs?text=HALVING 4").json()["text"].count("\n") == 1
+    found = here.get(f"/api/v1/runs/{run}/logs/matches?text=HALVING 4").json()
+    (match,) = found["matches"]
+    assert "halving 4" in whole["text"].splitlines()[match["line"]]
+    assert (found["next_offset"], found["complete"]) == (whole["size"], True)
+    assert here.get(f"/api/v1/runs/{run}/logs/matches").status_code == 422
 
 
 def test_pieces_put_together_are_the_whole(file: Path) -> None:
@@ -116,6 +122,50 @@ def test_an_offset_within_a_line_begins_at_the_next(file: Path) -> None:
     file.write_bytes(line("one") + line("two"))
     assert read(file, offset=3) == ["two"]
     assert read(file, offset=10_000) == []
+
+
+def test_lines_before_a_byte_are_read_and_no_more(file: Path) -> None:
+    lines = [line("one"), line("two"), line("three")]
+    file.write_bytes(b"".join(lines))
+    until = len(lines[0]) + len(lines[1])
+    chunk = read_chunk(file, offset=0, limit=1000, wanted=LogFilter(), until=until)
+    assert chunk.text.count("\n") == 2
+    assert chunk.next_offset == until
+
+
+def test_a_text_is_found_in_the_whole_log_piece_by_piece(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headwater_dashboard.log_search.SCAN_BYTES", 500)
+    texts = [f"{'NEEDLE' if at % 7 == 3 else 'hay'} {at}" for at in range(50)]
+    file.write_bytes(b"".join(line(text, p="b" if at % 2 else "a") for at, text in enumerate(texts)))
+    found: list[int] = []
+    offset = number = 0
+    while True:
+        piece = find_lines(file, text="needle", offset=offset, line=number, limit=2, wanted=LogFilter("b"))
+        found += [match.line for match in piece.matches]
+        for match in piece.matches:
+            assert "NEEDLE" in read(file, match.offset)[0]
+        offset, number = piece.next_offset, piece.next_line
+        if piece.at_end:
+            break
+    assert found == [at // 2 for at in range(50) if at % 7 == 3 and at % 2]
+    assert number == 25
+
+
+def test_what_is_searched_is_the_line_as_it_is_shown_even_beyond_its_cut(file: Path) -> None:
+    coloured = "\x1b[31mload\x1b[0ming"
+    file.write_bytes(
+        line("x" * TEXT_LIMIT + "far off") + line(coloured) + line("two\nlines", i=3) + line("end")
+    )
+
+    def lines_with(text: str) -> list[int]:
+        found = find_lines(file, text=text, limit=10, wanted=LogFilter())
+        return [match.line for match in found.matches]
+
+    assert lines_with("FAR OFF") == [0]
+    assert lines_with("loading") == [1]
+    assert lines_with("a[3]: two") == [2]
+    assert lines_with("end") == [4]
+    assert lines_with("nowhere") == []
 
 
 def test_no_id_leads_out_of_the_folder_of_logs() -> None:

@@ -66,6 +66,19 @@ def calibrate():
 
 
 @task
+def guide(lines: int = 20_000) -> {"drift": float}:
+    for at in range(lines):
+        lost = " star lost" if at % 4_000 == 1_500 else ""
+        print(f"frame {at}: the guide star is at {at % 97 / 10:.1f} arcsec{lost}")
+    return {"drift": 0.1}
+
+
+@workflow
+def guiding():
+    guide()
+
+
+@task
 def observe(folder: str) -> {"frames": int}:
     print("waiting for a clear sky", flush=True)
     while not (Path(folder) / "clear").exists():

@@ -156,6 +156,34 @@ def test_what_was_printed_is_text_and_can_be_searched(
     accessible()
 
 
+def test_a_search_goes_through_the_whole_log_though_a_part_of_it_is_read(
+    page: Page, shown: Shown, accessible: Accessible
+) -> None:
+    run = shown.site.run("survey.py:guiding")
+    page.goto(f"/runs/{run}/logs")
+    log = page.get_by_role("log", name="Log")
+    expect(log).to_contain_text("frame 0:")
+    page.get_by_label("Search the log").fill("star lost")
+    current = log.locator(".line.current")
+    for key, hint, frame in (
+        ("", "1 of 5", 1_500), ("n", "2 of 5", 5_500), ("N", "1 of 5", 1_500), ("N", "5 of 5", 17_500),
+    ):  # fmt: skip
+        if key:
+            log.press(key)
+        expect(page.get_by_text(hint, exact=True)).to_be_visible()
+        expect(current).to_contain_text(f"frame {frame}: the guide star")
+        expect(current.locator(".line-number")).to_have_text(str(frame + 1))
+    accessible()
+    page.get_by_role("button", name="From the start").click()
+    expect(log).to_contain_text("frame 0:")
+    page.get_by_role("button", name="The end").click()
+    expect(log.locator(".line").first).to_contain_text(re.compile("frame 1[5-9]"))
+    page.get_by_role("button", name="Next match").click()
+    expect(current).to_contain_text("frame 1500:")
+    page.get_by_label("Search the log").fill("nowhere to be found")
+    expect(page.get_by_text("none", exact=True)).to_be_visible()
+
+
 def test_the_log_of_a_run(page: Page, shown: Shown, picture: Picture) -> None:
     page.goto(f"/runs/{shown.survey}/logs")
     expect(page.get_by_role("tabpanel")).to_contain_text("reading 240 positions")

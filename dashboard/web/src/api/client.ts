@@ -9,6 +9,7 @@ import type {
   Json,
   JsonObject,
   LogChunk,
+  LogMatches,
   Me,
   Names,
   Phase,
@@ -93,8 +94,10 @@ export const api = {
   preview: (run: string, ref: string, format: string) => call<Preview>(`${of(run)}/artifacts/${ref}${query({ format })}`),
   exceptions: (run: string, path?: string) => call<{ items: ExceptionRecord[] }>(`${of(run)}/exceptions${query({ path })}`),
   errors: (run: string) => call<{ groups: ErrorGroup[] }>(`${of(run)}/errors`),
-  logs: (run: string, path: string, offset: number, limit: number, signal?: AbortSignal) =>
-    call<LogChunk>(`${of(run)}/logs${query({ path, offset, limit })}`, { signal }),
+  logs: (run: string, path: string, part: { offset: number; limit: number; until?: number }, signal?: AbortSignal) =>
+    call<LogChunk>(`${of(run)}/logs${query({ path, ...part })}`, { signal }),
+  logMatches: (run: string, path: string, text: string, { offset, line }: { offset: number; line: number }, signal?: AbortSignal) =>
+    call<LogMatches>(`${of(run)}/logs/matches${query({ path, text, offset, line })}`, { signal }),
   stats: (filters: URLSearchParams, signal?: AbortSignal) => call<Stats>(`/stats?${filters}`, { signal }),
   names: () => call<Names>("/names"),
   me: () => call<Me>("/me"),

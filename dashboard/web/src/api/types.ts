@@ -186,6 +186,21 @@ export interface LogChunk {
   note: string;
 }
 
+/** A line that holds a text: where it begins in the file, and its number in the log, from 0. */
+export interface LogMatch {
+  offset: number;
+  line: number;
+}
+
+export interface LogMatches {
+  matches: LogMatch[];
+  next_offset: number;
+  next_line: number;
+  size: number;
+  /** There is no further line at present. */
+  complete: boolean;
+}
+
 export interface DayStats {
   day: string;
   succeeded: number;

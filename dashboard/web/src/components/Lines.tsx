@@ -4,6 +4,8 @@ import { cutLine, LINE_LIMIT, lineLevel, markText } from "../lib/logs";
 
 interface Props {
   lines: readonly string[];
+  /** The number of the first, from 0. */
+  first?: number;
   /** What to mark. */
   wanted: string;
   /** The line to show. */
@@ -17,7 +19,7 @@ interface Props {
 }
 
 /** Lines of text, numbered; only those on the screen are made. */
-export function Lines({ lines, wanted, current, label, follow = false, scrolled, levels = false }: Props) {
+export function Lines({ lines, first = 0, wanted, current, label, follow = false, scrolled, levels = false }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const lastTop = useRef(0);
   const virtual = useVirtualizer({ count: lines.length, getScrollElement: () => scroller.current, estimateSize: () => 20, overscan: 40 });
@@ -49,7 +51,7 @@ export function Lines({ lines, wanted, current, label, follow = false, scrolled,
               style={{ transform: `translateY(${row.start}px)` }}
             >
               <span className="line-number num" aria-hidden="true">
-                {row.index + 1}
+                {first + row.index + 1}
               </span>
               <Line text={line} wanted={wanted} />
             </div>

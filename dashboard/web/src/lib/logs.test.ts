@@ -1,5 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { appendText, cleanLine, cutLine, findLines, lineLevel, markText, NO_LINES, shownLines } from "./logs";
+import { appendText, cleanLine, cutLine, findLines, lineLevel, markText, NO_LINES, placeOf, searchHint, shownLines } from "./logs";
+
+describe("a search over a whole log", () => {
+  it("knows where a line is among those that were read", () => {
+    expect([placeOf(7, 5, 10), placeOf(4, 5, 10), placeOf(15, 5, 10), placeOf(7, null, 10)]).toEqual([2, null, null, null]);
+  });
+
+  it("says how it goes", () => {
+    expect([searchHint(0, 0, "going"), searchHint(0, 0, "complete"), searchHint(1, 31, "complete")]).toEqual(["searching…", "none", "2 of 31"]);
+    expect([searchHint(0, 3, "going"), searchHint(0, 10_000, "full")]).toEqual(["1 of 3…", "1 of 10000+"]);
+  });
+});
 
 describe("log lines", () => {
   it("join over chunks", () => {

@@ -40,6 +40,19 @@ export function cutLine(line: string, limit = LINE_LIMIT): { text: string; more:
   return { text: line.slice(0, limit), more: line.length - limit };
 }
 
+/** Where the line with this number is among those read, of which the first has the number `first`; null if it is not there. */
+export function placeOf(line: number, first: number | null, count: number): number | null {
+  if (first === null) return null;
+  const place = line - first;
+  return place >= 0 && place < count ? place : null;
+}
+
+/** How a search goes: `2 of 31`, with `…` while it goes on and `+` where it was given up at so many. */
+export function searchHint(at: number, found: number, state: "going" | "complete" | "full"): string {
+  if (found === 0) return state === "going" ? "searching…" : "none";
+  return `${at + 1} of ${found}${{ going: "…", complete: "", full: "+" }[state]}`;
+}
+
 /** The numbers of the lines in which the text occurs, whatever its case. */
 export function findLines(lines: readonly string[], text: string): number[] {
   if (text === "") return [];
