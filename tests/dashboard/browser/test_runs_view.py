@@ -88,8 +88,8 @@ def test_a_run_that_starts_is_on_the_page_without_a_reload(page: Page, shown: Sh
 
 def test_two_runs_are_compared(page: Page, shown: Shown, picture: Picture, accessible: Accessible) -> None:
     page.goto("/")
-    page.get_by_role("checkbox", name=f"Compare {shown.survey}").check()
-    page.get_by_role("checkbox", name=f"Compare {shown.smaller}").check()
+    page.get_by_role("checkbox", name=f"Choose {shown.survey}").check()
+    page.get_by_role("checkbox", name=f"Choose {shown.smaller}").check()
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page).to_have_url(re.compile(r"/compare\?a=.*&b="))
     main = page.get_by_role("main")

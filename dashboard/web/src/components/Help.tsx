@@ -4,11 +4,11 @@ const KEYS: [string, string][] = [
   ["/", "Search in this view"],
   ["j  k", "Next and previous in a list"],
   ["Enter", "Open what is selected"],
-  ["x", "Choose a run to compare"],
+  ["x  X", "Choose a run; all from the one chosen last"],
   ["1 … 7", "A run's tabs: graph, timeline, nodes, errors, logs, values, document"],
   ["n  N", "Next and previous match of a search or a filter"],
   ["t", "Light, dark, as the system"],
-  ["Esc", "Close a panel, leave a field"],
+  ["Esc", "Close a panel, leave a field, let go of what is chosen"],
   ["?", "This help"],
 ];
 

@@ -10,6 +10,19 @@ const SENSIBLE: Record<Action, readonly Phase[]> = {
   retry: ["Failed", "Lost"],
 };
 
+/** What can be done to many runs at once, each where it makes sense for the run. */
+export const BULK: readonly Action[] = ["stop", "cancel", "retry"];
+
+/** What an action is called, and what it does. */
+export const ACTION_WORDS: Record<Action, [string, string]> = {
+  stop: ["Stop", "What runs is left to end, nothing new starts. `Resume` goes on from there."],
+  cancel: ["Cancel", "What runs is killed at once. What succeeded is kept."],
+  suspend: ["Suspend", "Nothing new starts until the run is resumed."],
+  resume: ["Resume", "Runs what is missing; what succeeded is not run again."],
+  retry: ["Retry", "Runs again what failed; what succeeded is not run again."],
+  approve: ["Approve", "Lets the run go on where it waits for an approval."],
+};
+
 /** What an action is about: a run as a whole, a node of it that waits for an answer, or any other node. */
 export type Subject = "run" | "waiting" | "node";
 

@@ -5,6 +5,7 @@ type Shortcuts = Record<string, (event: KeyboardEvent) => void>;
 /** Whether keys go to a field rather than to the page. */
 export function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLInputElement && target.type === "checkbox") return false;
   return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
 

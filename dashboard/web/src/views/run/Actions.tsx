@@ -4,16 +4,7 @@ import { api } from "../../api/client";
 import { useMe } from "../../api/queries";
 import type { Action, RunDetail } from "../../api/types";
 import { Dialog } from "../../components/Dialog";
-import { sensibleActions, type Subject } from "../../lib/actions";
-
-const WHAT: Record<Action, [string, string]> = {
-  stop: ["Stop", "What runs is left to end, nothing new starts. `Resume` goes on from there."],
-  cancel: ["Cancel", "What runs is killed at once. What succeeded is kept."],
-  suspend: ["Suspend", "Nothing new starts until the run is resumed."],
-  resume: ["Resume", "Runs what is missing; what succeeded is not run again."],
-  retry: ["Retry", "Runs again what failed; what succeeded is not run again."],
-  approve: ["Approve", "Lets the run go on where it waits for an approval."],
-};
+import { ACTION_WORDS, sensibleActions, type Subject } from "../../lib/actions";
 
 const FROM_HERE: [string, string] = ["Retry from here", "A new run repeats this node and all that comes after it; what came before is kept."];
 
@@ -36,7 +27,7 @@ export function Actions({ run, node = null, subject = "run" }: Props) {
     },
   });
   const actions = sensibleActions(run, me.data?.actions ?? [], subject);
-  const words = (action: Action): [string, string] => (subject === "node" ? FROM_HERE : WHAT[action]);
+  const words = (action: Action): [string, string] => (subject === "node" ? FROM_HERE : ACTION_WORDS[action]);
   if (actions.length === 0) return null;
   return (
     <span className="row actions">
@@ -55,7 +46,7 @@ export function Actions({ run, node = null, subject = "run" }: Props) {
         </button>
       ))}
       {asked ? (
-        <Dialog title={subject === "node" ? `Retry from ${node}?` : `${WHAT[asked][0]} ${node ?? run.name}?`} close={() => setAsked(null)}>
+        <Dialog title={subject === "node" ? `Retry from ${node}?` : `${ACTION_WORDS[asked][0]} ${node ?? run.name}?`} close={() => setAsked(null)}>
           <p>{words(asked)[1]}</p>
           <p className="quiet mono">{run.run_id}</p>
           {act.isError ? (

@@ -14,7 +14,7 @@ interface Props {
   top: number;
   current: boolean;
   chosen: boolean;
-  choose: (id: string) => void;
+  choose: (run: Run, range: boolean) => void;
 }
 
 export const RunRow = memo(
@@ -28,7 +28,16 @@ export const RunRow = memo(
         style={{ transform: `translateY(${top}px)` }}
       >
         <span role="cell">
-          <input type="checkbox" checked={chosen} onChange={() => choose(run.run_id)} aria-label={`Compare ${run.run_id}`} />
+          <input
+            type="checkbox"
+            checked={chosen}
+            onMouseDown={(event) => {
+              // Else the browser selects the text between the two.
+              if (event.shiftKey) event.preventDefault();
+            }}
+            onChange={(event) => choose(run, event.nativeEvent instanceof MouseEvent && event.nativeEvent.shiftKey)}
+            aria-label={`Choose ${run.run_id}`}
+          />
         </span>
         <span role="cell">
           <PhaseBadge phase={run.phase} />

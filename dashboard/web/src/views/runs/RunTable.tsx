@@ -1,10 +1,11 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import type { Run } from "../../api/types";
 import { useNow } from "../../lib/hooks";
 import { useShortcuts } from "../../lib/keyboard";
 import { navigate } from "../../lib/location";
 import { runPath } from "../../lib/route";
+import { MOST_CHOSEN } from "../../lib/selection";
 import { RunRow } from "./RunRow";
 
 interface Props {
@@ -12,8 +13,10 @@ interface Props {
   hasMore: boolean;
   loadingMore: boolean;
   loadMore: () => void;
-  chosen: readonly string[];
-  choose: (id: string) => void;
+  chosen: readonly Run[];
+  /** Chooses one run, or lets it go; with `range` all from the one chosen last. */
+  choose: (run: Run, range: boolean) => void;
+  chooseAll: (all: boolean) => void;
   stale: boolean;
 }
 
@@ -21,7 +24,7 @@ const ROW = 52;
 const COLUMNS = ["", "Phase", "Run", "Progress", "Duration", "Started", "Where", "What happened"];
 
 /** The runs that are on the screen, and more as one scrolls. */
-export function RunTable({ runs, hasMore, loadingMore, loadMore, chosen, choose, stale }: Props) {
+export function RunTable({ runs, hasMore, loadingMore, loadMore, chosen, choose, chooseAll, stale }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const [current, setCurrent] = useState(-1);
   const now = useNow();
@@ -38,13 +41,16 @@ export function RunTable({ runs, hasMore, loadingMore, loadMore, chosen, choose,
     setCurrent(index);
     rows.scrollToIndex(index);
   };
+  const chooseCurrent = (range: boolean): void => {
+    const run = runs[current];
+    if (run) choose(run, range);
+  };
+  const chosenIds = useMemo(() => new Set(chosen.map((run) => run.run_id)), [chosen]);
   useShortcuts({
     j: () => go(current + 1),
     k: () => go(current - 1),
-    x: () => {
-      const run = runs[current];
-      if (run) choose(run.run_id);
-    },
+    x: () => chooseCurrent(false),
+    X: () => chooseCurrent(true),
     Enter: (event) => {
       const run = runs[current];
       if (run && !(event.target instanceof HTMLButtonElement || event.target instanceof HTMLAnchorElement)) navigate(runPath(run.run_id));
@@ -57,7 +63,7 @@ export function RunTable({ runs, hasMore, loadingMore, loadMore, chosen, choose,
         <div className="table-head run-grid" role="row" aria-rowindex={1}>
           {COLUMNS.map((column, index) => (
             <span role="columnheader" key={column}>
-              {index === 0 ? <span className="sr">Compare</span> : column}
+              {index === 0 ? <ChooseAll runs={runs} chosen={chosenIds} chooseAll={chooseAll} /> : column}
             </span>
           ))}
         </div>
@@ -75,7 +81,7 @@ export function RunTable({ runs, hasMore, loadingMore, loadMore, chosen, choose,
                 index={row.index}
                 top={row.start}
                 current={row.index === current}
-                chosen={chosen.includes(run.run_id)}
+                chosen={chosenIds.has(run.run_id)}
                 choose={choose}
               />
             );
@@ -89,4 +95,15 @@ export function RunTable({ runs, hasMore, loadingMore, loadMore, chosen, choose,
       </div>
     </div>
   );
+}
+
+/** Chooses all runs that have been loaded, or none. */
+function ChooseAll({ runs, chosen, chooseAll }: { runs: readonly Run[]; chosen: ReadonlySet<string>; chooseAll: (all: boolean) => void }) {
+  const box = useRef<HTMLInputElement>(null);
+  const many = runs.filter((run) => chosen.has(run.run_id)).length;
+  const all = many > 0 && many === Math.min(runs.length, MOST_CHOSEN);
+  useEffect(() => {
+    if (box.current) box.current.indeterminate = many > 0 && !all;
+  }, [many, all]);
+  return <input ref={box} type="checkbox" checked={all} onChange={() => chooseAll(!all)} aria-label={`Choose the ${Math.min(runs.length, MOST_CHOSEN)} runs that are loaded`} />;
 }

@@ -1,10 +1,13 @@
-import { useCallback, useMemo, useState } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import { useLiveRuns, useRuns } from "../../api/queries";
+import type { Run } from "../../api/types";
 import { LiveMark } from "../../components/LiveMark";
 import { Empty, ErrorState, Loading } from "../../components/States";
 import { type Filters as FilterValues, formatFilters, isFiltered, parseFilters } from "../../lib/filters";
 import { useTitle } from "../../lib/hooks";
+import { isTyping, useShortcuts } from "../../lib/keyboard";
 import { navigate, useQueryString } from "../../lib/location";
+import { chooseRange, refreshed, toggleChosen, withAll } from "../../lib/selection";
 import { Filters } from "./Filters";
 import { Overview } from "./Overview";
 import { RunTable } from "./RunTable";
@@ -17,17 +20,26 @@ export function RunsView() {
   const filters = useMemo(() => parseFilters(query), [query]);
   const runs = useRuns(filters);
   const live = useLiveRuns(filters);
-  const [chosen, setChosen] = useState<readonly string[]>([]);
+  const [chosen, setChosen] = useState<readonly Run[]>([]);
+  const anchor = useRef<string | null>(null);
 
   const change = useCallback((next: FilterValues) => {
     const text = formatFilters(next).toString();
     navigate(text === "" ? "/" : `/?${text}`, { replace: true });
   }, []);
-  const choose = useCallback((id: string) => {
-    setChosen((old) => (old.includes(id) ? old.filter((other) => other !== id) : [...old, id].slice(-2)));
-  }, []);
-
   const items = useMemo(() => runs.data?.pages.flatMap((page) => page.items) ?? [], [runs.data]);
+  const latest = useRef(items);
+  latest.current = items;
+  const choose = useCallback((run: Run, range: boolean) => {
+    const from = anchor.current;
+    anchor.current = run.run_id;
+    setChosen((old) => (range ? chooseRange(latest.current, old, from, run) : toggleChosen(old, run)));
+  }, []);
+  useShortcuts({
+    Escape: (event) => {
+      if (!isTyping(event.target) && !document.querySelector("dialog[open]")) setChosen([]);
+    },
+  });
   const filtered = isFiltered(filters);
   return (
     <div className="runs">
@@ -52,10 +64,11 @@ export function RunsView() {
           loadMore={() => void runs.fetchNextPage()}
           chosen={chosen}
           choose={choose}
+          chooseAll={(all) => setChosen(all ? withAll([], items) : [])}
           stale={runs.isPlaceholderData}
         />
       )}
-      <Selection chosen={chosen} clear={() => setChosen([])} />
+      <Selection chosen={refreshed(chosen, items)} choose={setChosen} />
     </div>
   );
 }
