@@ -12,6 +12,7 @@ from headwater.records.model import Attempt, ExceptionRecord, Node
 
 from headwater_dashboard import models
 from headwater_dashboard.failures import groups_of, traceback_of
+from headwater_dashboard.item_times import item_times
 from headwater_dashboard.item_values import item_values
 from headwater_dashboard.routes import PROBLEMS, AppStore, MapPath, NodePath, RunId
 
@@ -69,6 +70,20 @@ def get_item_states(store: AppStore, run_id: RunId, path: MapPath) -> models.Ite
     """The state of every item of a map, as half-open ranges."""
     found = map_items(store.pool, run_id, store.node(run_id, path))
     return models.ItemStates.model_validate(found)
+
+
+@router.get("/items/times")
+def get_item_times(
+    store: AppStore,
+    run_id: RunId,
+    path: MapPath,
+    bins: Annotated[int, Query(ge=1, le=200)] = 60,
+    last: Annotated[int, Query(ge=0, le=100)] = 10,
+) -> models.ItemTimes:
+    """When the items of a map ended: how many in each stretch of time, and the last of them."""
+    node = store.node(run_id, path)
+    found = item_times(map_items(store.pool, run_id, node), node, bins=bins, last=last)
+    return models.ItemTimes.model_validate(found)
 
 
 @router.get("/items/values")

@@ -157,6 +157,23 @@ class ItemRange(Model):
     phase: str
 
 
+class ItemBin(Model):
+    """How many items of a map ended from `start` on and before `stop`; those that did not succeed are `failed`."""
+
+    start: float
+    stop: float
+    succeeded: int
+    failed: int
+
+
+class ItemTimes(Model):
+    """When the items of a map ended; `last` ended last, the latest first. When an item began is not recorded."""
+
+    total: int
+    bins: list[ItemBin]
+    last: list[Item]
+
+
 class ItemValues(Model):
     """What an item was given and gave, encoded; what is kept in the store as a whole is a reference to the whole."""
 

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 from headwater.engine.intervals import IntervalSet
+from headwater.records.map_items import MapItems
+from headwater.records.model import Item, Node
 from headwater_dashboard.failures import likeness
+from headwater_dashboard.item_times import item_times
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -61,6 +64,29 @@ def test_the_states_of_all_items_are_ranges(of_run: Any) -> None:
             {"start": 5, "stop": 6, "phase": "Failed"},
         ],
     }
+
+
+def test_when_items_ended_is_counted_in_bins_and_the_last_are_named(of_run: Any) -> None:
+    times = of_run("items/times?path=halves&bins=4&last=2")
+    assert times["total"] == 6
+    assert len(times["bins"]) == 4
+    assert (sum(b["succeeded"] for b in times["bins"]), sum(b["failed"] for b in times["bins"])) == (4, 2)
+    ends = [item["finished_at"] for item in times["last"]]
+    assert len(ends) == 2
+    assert ends == sorted(ends, reverse=True)
+    assert of_run("items/times?path=gen") == {"total": 0, "bins": [], "last": []}
+
+
+def test_the_bins_of_100_000_items_are_few_and_hold_them_all() -> None:
+    own = {at * 1999: Item(at * 1999, "Failed", 2, 40.0) for at in range(50)}
+    pieces = tuple(((at, at + 10), float(at % 97)) for at in range(0, 100_000, 10))
+    node = Node("simulate", "Failed", started_at=-5.0, finished_at=120.0)
+    times = item_times(MapItems(100_000, (), own, pieces), node, bins=60, last=10)
+    assert len(times.bins) == 60
+    assert sum(each.succeeded for each in times.bins) == 99_950
+    assert sum(each.failed for each in times.bins) == 50
+    assert (times.bins[0].start, times.bins[-1].stop) == (-5.0, pytest.approx(120.0))
+    assert {item.finished_at for item in times.last} == {96.0}
 
 
 def test_a_node_that_is_not_there_is_said_with_those_that_are(of_run: Any) -> None:

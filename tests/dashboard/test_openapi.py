@@ -23,9 +23,9 @@ CHECKS = [
     not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance,
 ]  # fmt: skip
 PARTS = (
-    "document", "nodes", "attempts", "items", "items/states", "items/values", "events", "exceptions", "errors",
-    "artifacts/{reference}", "artifacts/{reference}/content", "logs", "logs/matches", "logs/stream", "stream",
-    "actions",
+    "document", "nodes", "attempts", "items", "items/states", "items/times", "items/values", "events",
+    "exceptions", "errors", "artifacts/{reference}", "artifacts/{reference}/content", "logs", "logs/matches",
+    "logs/stream", "stream", "actions",
 )  # fmt: skip
 HOST = {"Host": "127.0.0.1"}
 

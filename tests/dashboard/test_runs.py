@@ -145,8 +145,10 @@ def test_names_that_hold_html_come_back_as_they_are(ask: TestClient, insert: Ins
 
 def test_an_unknown_run_says_how_to_find_runs(ask: TestClient, insert: Insert) -> None:
     insert("run", run_row("r1"))
-    for part in ("", "/document", "/nodes", "/attempts", "/items?path=a", "/items/states?path=a", "/events",
-                 "/exceptions", "/errors", "/logs", "/logs/matches?text=a", "/logs/stream", "/stream"):  # fmt: skip
+    for part in (
+        "", "/document", "/nodes", "/attempts", "/items?path=a", "/items/states?path=a", "/items/times?path=a",
+        "/events", "/exceptions", "/errors", "/logs", "/logs/matches?text=a", "/logs/stream", "/stream",
+    ):  # fmt: skip
         answer = ask.get(f"/api/v1/runs/r{part}")
         assert answer.status_code == 404
         assert answer.json() == {

@@ -24,7 +24,14 @@ INSERT INTO block (run_id, path, kind, ref, phase, attempt, message, started_at,
   version) VALUES ('{run}', 'simulate', 'map', 'flow:simulate', 'Failed', 1, '', extract(epoch from now()) - 90,
   extract(epoch from now()) - 30, {items}, {items} - 50, 50, 1)
 """
-SLICE = "INSERT INTO map_slice VALUES ('{run}', 'simulate', 0, '0-{last}', NULL, extract(epoch from now()) - 30, 1)"
+MAP_ATTEMPT = """
+INSERT INTO attempt (run_id, path, attempt, phase, started_at, finished_at, version) VALUES ('{run}', 'simulate', 1,
+  'Failed', extract(epoch from now()) - 90, extract(epoch from now()) - 30, 1)
+"""
+SLICES = """
+INSERT INTO map_slice SELECT '{run}', 'simulate', i * 100, (i * 100) || '-' || (i * 100 + 99), NULL,
+  extract(epoch from now()) - 88 + 54 * sqrt(i * 100.0 / {items}), 1 FROM generate_series(0, {items} / 100 - 1) AS i
+"""
 ITEMS = """
 INSERT INTO map_item SELECT '{run}', 'simulate', i * 1999, 'Failed', 1, 'MemoryError', 'grid ' || i || ' is too large',
   'Oom', extract(epoch from now()) - 30, 1 FROM generate_series(0, 49) AS i
@@ -43,8 +50,8 @@ def large_graph(site: Site, nodes: int = 5_000) -> str:
 
 def wide_map(site: Site, items: int = 100_000) -> str:
     """A run with a map of this many items, 50 of which failed; its id."""
-    steps = (MAP, SLICE, ITEMS, EXCEPTIONS)
-    return _write(site, "wide-map", "simulation", steps, failed=50, items=items, last=items - 1)
+    steps = (MAP, MAP_ATTEMPT, SLICES, ITEMS, EXCEPTIONS)
+    return _write(site, "wide-map", "simulation", steps, failed=50, items=items)
 
 
 def _write(site: Site, run: str, name: str, steps: tuple[str, ...], *, failed: int, **given: int) -> str:

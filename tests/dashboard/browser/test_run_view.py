@@ -100,6 +100,37 @@ def test_the_timeline_shows_when_each_attempt_ran(
     picture("timeline")
 
 
+def test_a_map_of_100_000_items_opens_in_the_timeline(
+    page: Page, shown: Shown, picture: Picture, accessible: Accessible
+) -> None:
+    page.goto(f"/runs/{shown.wide}/timeline")
+    page.get_by_role("button", name="Items of simulate").click()
+    expect(page).to_have_url(re.compile("open=simulate"))
+    density = page.get_by_role("img", name="Ends of items of simulate: 99950 succeeded, 50 did not")
+    expect(density).to_be_visible()
+    ends = page.get_by_role(
+        "button", name=re.compile(r"simulate\[\d+\]: Failed, ended after 1 m 00 s, MemoryError")
+    )
+    expect(ends).to_have_count(10)
+    accessible()
+    picture("timeline-map")
+    ends.first.click()
+    expect(page.get_by_role("complementary", name="Node simulate")).to_contain_text("simulate[97951]")
+    page.reload()
+    expect(density).to_be_visible()
+    page.get_by_role("group", name="Timeline").focus()
+    page.keyboard.press("o")
+    expect(density).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("open="))
+
+
+@dark
+def test_an_open_map_in_the_dark(page: Page, shown: Shown, accessible: Accessible) -> None:
+    page.goto(f"/runs/{shown.survey}/timeline?open=measure")
+    expect(page.get_by_role("img", name="Ends of items of measure: 233 succeeded, 7 did not")).to_be_visible()
+    accessible()
+
+
 def test_the_nodes_as_a_table(page: Page, shown: Shown, picture: Picture, accessible: Accessible) -> None:
     page.goto(f"/runs/{shown.survey}/nodes")
     expect(page.get_by_role("row").filter(has_text="measure").first).to_contain_text("Succeeded")

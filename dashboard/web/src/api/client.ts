@@ -6,6 +6,7 @@ import type {
   Graph,
   ItemPage,
   ItemStates,
+  ItemTimes,
   Json,
   JsonObject,
   LogChunk,
@@ -81,6 +82,7 @@ export const api = {
   items: (run: string, path: string, phase: Phase | undefined, offset: number, limit: number) =>
     call<ItemPage>(`${of(run)}/items${query({ path, phase, offset, limit })}`),
   itemStates: (run: string, path: string) => call<ItemStates>(`${of(run)}/items/states${query({ path })}`),
+  itemTimes: (run: string, path: string) => call<ItemTimes>(`${of(run)}/items/times${query({ path })}`),
   events: (run: string, path?: string) => call<{ items: RunEvent[] }>(`${of(run)}/events${query({ path })}`),
   itemValues: (run: string, path: string, index: number) =>
     call<{ inputs: JsonObject; outputs: JsonObject }>(`${of(run)}/items/values${query({ path, index })}`),

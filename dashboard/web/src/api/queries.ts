@@ -3,6 +3,7 @@ import {
   keepPreviousData,
   QueryClient,
   useInfiniteQuery,
+  useQueries,
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
@@ -12,7 +13,7 @@ import { mergeNodes, mergeRun } from "../lib/merge";
 import { ended } from "../lib/phases";
 import { api, ApiError, streams } from "./client";
 import { type Live, useStream } from "./stream";
-import type { Graph, Run, RunDetail, RunNode, RunPage } from "./types";
+import type { Graph, ItemTimes, Run, RunDetail, RunNode, RunPage } from "./types";
 
 export const PAGE = 50;
 
@@ -79,6 +80,17 @@ export const useAttempts = (run: string, path?: string) =>
 export const useErrors = (run: string) => useQuery({ queryKey: ["run", run, "errors"], queryFn: () => api.errors(run) });
 export const useItemStates = (run: string, path: string) =>
   useQuery({ queryKey: ["run", run, "states", path], queryFn: () => api.itemStates(run, path) });
+/** When the items of some maps ended, by path; what has not come yet is not in it. */
+export function useItemTimes(run: string, paths: readonly string[]): ReadonlyMap<string, ItemTimes> {
+  const combine = useCallback(
+    (answers: { data: ItemTimes | undefined }[]) => new Map(answers.flatMap(({ data }, at): [string, ItemTimes][] => (data ? [[paths[at] ?? "", data]] : []))),
+    [paths],
+  );
+  return useQueries({
+    queries: paths.map((path) => ({ queryKey: ["run", run, "states", path, "times"], queryFn: () => api.itemTimes(run, path) })),
+    combine,
+  });
+}
 export const useExceptions = (run: string, path: string, enabled = true) =>
   useQuery({ queryKey: ["run", run, "exceptions", path], queryFn: () => api.exceptions(run, path), enabled });
 export function useStats(filters: Filters) {

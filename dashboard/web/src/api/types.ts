@@ -117,6 +117,20 @@ export interface ItemStates {
   ranges: ItemRange[];
 }
 
+export interface ItemBin {
+  start: number;
+  stop: number;
+  succeeded: number;
+  failed: number;
+}
+
+/** When the items of a map ended; `last` ended last, the latest first. */
+export interface ItemTimes {
+  total: number;
+  bins: ItemBin[];
+  last: Item[];
+}
+
 export interface ExceptionRecord {
   path: string;
   index: number | null;

@@ -6,6 +6,7 @@ const KEYS: [string, string][] = [
   ["Enter", "Open what is selected"],
   ["x  X", "Choose a run; all from the one chosen last"],
   ["1 … 7", "A run's tabs: graph, timeline, nodes, errors, logs, values, document"],
+  ["o", "Open or close the selected map in the timeline"],
   ["n  N", "Next and previous match of a search or a filter"],
   ["t", "Light, dark, as the system"],
   ["Esc", "Close a panel, leave a field, let go of what is chosen"],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { anAttempt } from "./testing";
-import { fullWindow, packLanes, pan, ticks, timelineRows, zoom } from "./timeline";
+import { densityBars, fullWindow, packLanes, pan, rowKey, ticks, timelineRows, withItems, zoom } from "./timeline";
 
 describe("the timeline", () => {
   it("has a row for each node by its first start", () => {
@@ -20,6 +20,22 @@ describe("the timeline", () => {
   it("packs what overlaps into lanes", () => {
     const spans = timelineRows([anAttempt("a", 0, 4), anAttempt("a", 2, 6, 2), anAttempt("a", 4, 5, 3)], 9).flatMap((row) => row.lanes.flat());
     expect(packLanes(spans).map((lane) => lane.map((span) => span.attempt))).toEqual([[1, 3], [2]]);
+  });
+
+  it("shows the items of maps that are open below them", () => {
+    const rows = timelineRows([anAttempt("a", 0, 4), anAttempt("m", 1, 6)], 9);
+    const item = (index: number, finished_at: number | null) => ({ index, phase: "Failed" as const, attempt: 1, finished_at, error: null });
+    const shown = withItems(rows, new Map([["m", { total: 9, bins: [], last: [item(7, 5), item(2, null)] }]]));
+    expect(shown.map(rowKey)).toEqual(["a", "m", "m density", "m[7] item"]);
+    expect(withItems(rows, new Map())).toEqual(rows);
+  });
+
+  it("shows the few among the many in a histogram", () => {
+    const bin = (start: number, succeeded: number, failed: number) => ({ start, stop: start + 1, succeeded, failed });
+    expect(densityBars([bin(0, 1000, 0), bin(1, 0, 0), bin(2, 500, 1)])).toEqual([
+      { start: 0, stop: 1, succeeded: 1, failed: 0 },
+      { start: 2, stop: 3, succeeded: 0.5, failed: 0.06 },
+    ]);
   });
 
   it("zooms around a point within what there is", () => {

@@ -1,4 +1,4 @@
-import type { Attempt, Phase } from "../api/types";
+import type { Attempt, Item, ItemBin, ItemTimes, Phase } from "../api/types";
 
 /** One attempt on the timeline, in seconds. */
 export interface Span {
@@ -12,13 +12,63 @@ export interface Span {
 }
 
 /** A row of the timeline: a node, its attempts packed into lanes so that none overlap. */
-export interface Row {
+export interface NodeRow {
+  kind: "node";
   path: string;
   lanes: Span[][];
 }
 
+/** Below a map that is open: when its items ended, as a histogram. */
+export interface DensityRow {
+  kind: "density";
+  path: string;
+  times: ItemTimes;
+}
+
+/** Below a map that is open: one of the items that ended last. When an item began is not recorded. */
+export interface ItemRow {
+  kind: "item";
+  path: string;
+  item: Item;
+  at: number;
+}
+
+export type Row = NodeRow | DensityRow | ItemRow;
+
+/** The rows with those of the maps that are open below them. */
+export function withItems(rows: readonly NodeRow[], times: ReadonlyMap<string, ItemTimes>): Row[] {
+  return rows.flatMap((row): Row[] => {
+    const found = times.get(row.path);
+    if (!found) return [row];
+    const items = found.last.flatMap((item): ItemRow[] => (item.finished_at === null ? [] : [{ kind: "item", path: row.path, item, at: item.finished_at }]));
+    return [row, { kind: "density", path: row.path, times: found }, ...items];
+  });
+}
+
+/** What tells a row from all others. */
+export function rowKey(row: Row): string {
+  return row.kind === "item" ? `${row.path}[${row.item.index}] item` : row.kind === "density" ? `${row.path} density` : row.path;
+}
+
+/** A histogram's bar: where it is, and its parts as shares of the highest. */
+export interface DensityBar {
+  start: number;
+  stop: number;
+  succeeded: number;
+  failed: number;
+}
+
+/** The bars of a histogram that are not empty; any that is not can be seen, however high the highest. */
+export function densityBars(bins: readonly ItemBin[], least = 0.06): DensityBar[] {
+  const most = Math.max(1, ...bins.map((bin) => bin.succeeded + bin.failed));
+  const share = (count: number): number => (count === 0 ? 0 : Math.max(least, count / most));
+  return bins
+    .filter((bin) => bin.succeeded + bin.failed > 0)
+    .map((bin) => ({ start: bin.start, stop: bin.stop, succeeded: share(bin.succeeded), failed: share(bin.failed) }));
+}
+
 /** Rows by node in the order of their first start; attempts without a start are not drawn. */
-export function timelineRows(attempts: readonly Attempt[], now: number): Row[] {
+export function timelineRows(attempts: readonly Attempt[], now: number): NodeRow[] {
   const byPath = new Map<string, Span[]>();
   for (const attempt of attempts) {
     if (attempt.started_at === null) continue;
@@ -36,7 +86,7 @@ export function timelineRows(attempts: readonly Attempt[], now: number): Row[] {
     if (spans) spans.push(span);
     else byPath.set(attempt.path, [span]);
   }
-  const rows = [...byPath].map(([path, spans]) => ({ path, lanes: packLanes(spans) }));
+  const rows = [...byPath].map(([path, spans]): NodeRow => ({ kind: "node", path, lanes: packLanes(spans) }));
   return rows.sort((a, b) => firstStart(a) - firstStart(b));
 }
 
@@ -51,7 +101,7 @@ export function packLanes(spans: readonly Span[]): Span[][] {
   return lanes;
 }
 
-function firstStart(row: Row): number {
+function firstStart(row: NodeRow): number {
   return row.lanes[0]?.[0]?.start ?? 0;
 }
 
@@ -61,7 +111,7 @@ export interface Window {
   to: number;
 }
 
-export function fullWindow(rows: readonly Row[]): Window {
+export function fullWindow(rows: readonly NodeRow[]): Window {
   let from = Infinity;
   let to = -Infinity;
   for (const row of rows) {

@@ -65,7 +65,7 @@ function TabBody({ tab, run, graph }: { tab: Tab; run: RunDetail; graph: Graph }
     case "graph":
       return <GraphTab graph={graph} />;
     case "timeline":
-      return <TimelineTab run={run} />;
+      return <TimelineTab run={run} nodes={graph.nodes} />;
     case "nodes":
       return <NodesTab nodes={graph.nodes} />;
     case "errors":

@@ -1,11 +1,11 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type PointerEvent, useEffect, useRef, useState } from "react";
-import { PhaseIcon } from "../../../components/Icon";
-import { formatDuration, formatTime } from "../../../lib/duration";
+import { formatDuration } from "../../../lib/duration";
 import { useSize } from "../../../lib/hooks";
 import { useShortcuts } from "../../../lib/keyboard";
 import { setQuery } from "../../../lib/location";
-import { pan, type Row, type Span, ticks, type Window, zoom } from "../../../lib/timeline";
+import { pan, type Row, rowKey, ticks, type Window, zoom } from "../../../lib/timeline";
+import { Label, type Over, Plot, rowHeight, Tip } from "./rows";
 
 interface Props {
   rows: readonly Row[];
@@ -15,33 +15,44 @@ interface Props {
   selected: string;
   /** The second from which the axis counts. */
   origin: number;
+  /** The paths of maps, and whether each is open; with a way to change it. */
+  maps: ReadonlyMap<string, boolean>;
+  toggle: (path: string) => void;
 }
 
-const LANE = 20;
 const LABELS = 240;
 
 /** Rows of bars; only the rows on the screen are made. */
-export function Gantt({ rows, full, view, setView, selected, origin }: Props) {
+export function Gantt({ rows, full, view, setView, selected, origin, maps, toggle }: Props) {
   const [holder, { width }] = useSize<HTMLDivElement>();
-  const [over, setOver] = useState<{ span: Span; x: number; y: number } | null>(null);
+  const [over, setOver] = useState<Over | null>(null);
   const plot = Math.max(100, width - LABELS - 16);
   const perSecond = plot / (view.to - view.from);
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => holder.current,
-    estimateSize: (index) => (rows[index]?.lanes.length ?? 1) * LANE + 8,
+    estimateSize: (index) => rowHeight(rows[index]),
+    getItemKey: (index) => rowKey(rows[index] as Row),
     overscan: 10,
   });
   useEffect(() => virtual.measure(), [rows, virtual]);
   useZoom(holder, view, full, plot, setView);
 
   const move = (by: number): void => {
-    const at = rows.findIndex((row) => row.path === selected);
-    const to = Math.min(Math.max(0, at + by), rows.length - 1);
-    virtual.scrollToIndex(to);
-    setQuery({ node: rows[to]?.path ?? "" });
+    const nodes = rows.filter((row) => row.kind === "node");
+    const at = nodes.findIndex((row) => row.path === selected);
+    const to = nodes[Math.min(Math.max(0, at + by), nodes.length - 1)];
+    if (to === undefined) return;
+    virtual.scrollToIndex(rows.indexOf(to));
+    setQuery({ node: to.path, item: "" });
   };
-  useShortcuts({ j: () => move(1), k: () => move(-1) });
+  useShortcuts({
+    j: () => move(1),
+    k: () => move(-1),
+    o: () => {
+      if (maps.has(selected)) toggle(selected);
+    },
+  });
 
   const drag = useRef<{ x: number; view: Window } | null>(null);
   const down = (event: PointerEvent<HTMLDivElement>): void => {
@@ -54,7 +65,7 @@ export function Gantt({ rows, full, view, setView, selected, origin }: Props) {
   };
   const marks = ticks(view, origin, plot / 90);
   return (
-    <div className="gantt" ref={holder} role="group" tabIndex={0} aria-label="Timeline, use j and k to move" onPointerDown={down} onPointerMove={moved} onPointerUp={() => (drag.current = null)} onPointerLeave={() => (drag.current = null)}>
+    <div className="gantt" ref={holder} role="group" tabIndex={0} aria-label="Timeline, use j and k to move, o to open a map" onPointerDown={down} onPointerMove={moved} onPointerUp={() => (drag.current = null)} onPointerLeave={() => (drag.current = null)}>
       <div className="axis">
         {marks.map((mark) => (
           <span key={mark.after} className="num quiet" style={{ left: LABELS + (mark.at - view.from) * perSecond }}>
@@ -70,14 +81,10 @@ export function Gantt({ rows, full, view, setView, selected, origin }: Props) {
           const row = rows[item.index];
           if (!row) return null;
           return (
-            <div key={row.path} role="listitem" className={row.path === selected ? "gantt-row current" : "gantt-row"} style={{ transform: `translateY(${item.start}px)`, height: item.size }}>
-              <button type="button" className="as-link mono cut" title={row.path} onClick={() => setQuery({ node: row.path }, { replace: false })}>
-                {row.path}
-              </button>
+            <div key={item.key} role="listitem" className={isCurrent(row, selected) ? `gantt-row gantt-${row.kind} current` : `gantt-row gantt-${row.kind}`} style={{ transform: `translateY(${item.start}px)`, height: item.size }}>
+              <Label row={row} isOpen={maps.get(row.path)} toggle={toggle} />
               <div className="gantt-plot">
-                {row.lanes.map((lane, index) =>
-                  lane.map((span) => <Bar key={span.attempt} span={span} top={index * LANE + 4} view={view} perSecond={perSecond} plot={plot} show={setOver} />),
-                )}
+                <Plot row={row} scale={{ view, perSecond, plot }} origin={origin} show={setOver} />
               </div>
             </div>
           );
@@ -88,54 +95,8 @@ export function Gantt({ rows, full, view, setView, selected, origin }: Props) {
   );
 }
 
-interface BarProps {
-  span: Span;
-  top: number;
-  view: Window;
-  perSecond: number;
-  plot: number;
-  show: (over: { span: Span; x: number; y: number } | null) => void;
-}
-
-function Bar({ span, top, view, perSecond, plot, show }: BarProps) {
-  const left = Math.max(-4, (span.start - view.from) * perSecond);
-  const right = Math.min(plot + 4, (span.end - view.from) * perSecond);
-  if (right < -2 || left > plot + 2) return null;
-  const width = Math.max(3, right - left);
-  const took = formatDuration(span.end - span.start);
-  return (
-    <button
-      type="button"
-      className={`bar phase-${span.phase.toLowerCase()}${span.open ? " open" : ""}`}
-      style={{ left, width, top }}
-      aria-label={`${span.path}, attempt ${span.attempt}: ${span.phase}, ${took}${span.message === "" ? "" : `, ${span.message.slice(0, 200)}`}`}
-      onClick={() => setQuery({ node: span.path }, { replace: false })}
-      onPointerEnter={(event) => show({ span, x: event.clientX, y: event.clientY })}
-      onPointerLeave={() => show(null)}
-      onFocus={(event) => {
-        const box = event.currentTarget.getBoundingClientRect();
-        show({ span, x: box.left, y: box.bottom });
-      }}
-      onBlur={() => show(null)}
-    >
-      {width > 60 ? <span className="num">{took}</span> : null}
-    </button>
-  );
-}
-
-function Tip({ span, x, y }: { span: Span; x: number; y: number }) {
-  return (
-    <div className="tip" role="tooltip" style={{ left: Math.min(x + 12, window.innerWidth - 360), top: Math.min(y + 14, window.innerHeight - 130) }}>
-      <strong className="mono">{span.path}</strong>
-      <span className="row">
-        <PhaseIcon phase={span.phase} size={14} /> {span.phase}, attempt {span.attempt}, {formatDuration(span.end - span.start)}
-      </span>
-      <span className="quiet">
-        {formatTime(span.start)} – {span.open ? "now" : formatTime(span.end)}
-      </span>
-      {span.message === "" ? null : <span className="bad">{span.message.slice(0, 300)}</span>}
-    </div>
-  );
+function isCurrent(row: Row, selected: string): boolean {
+  return row.kind === "node" && row.path === selected;
 }
 
 /** Ctrl (or Shift) and the wheel zoom around the pointer; React's own wheel events cannot hold the page still. */
