@@ -299,6 +299,57 @@ def mapped(total=5, body=None, blocks=(), **options):
     return graph(node, blocks=blocks, parallelism=parallelism)
 
 
+def impatient(**options):
+    """A map of five items that is to start within 30 s, and has been handed out."""
+    engine = Engine(mapped(policy=Policy(queue_timeout=30), **options), {})
+    engine.start(0.0)
+    *_, timer = engine.handle(Sized("m", 5, 1.0))
+    assert timer == SetTimer("queue:m:1", 30)
+    return engine
+
+
+def test_a_map_of_which_nothing_starts_in_time_is_withdrawn_and_has_failed():
+    engine = impatient(run_parallelism=5)
+    withdrawn, finish = engine.handle(TimerFired("queue:m:1", 31.0))
+    assert (withdrawn, finish) == (Cancel("m", 0, "queueTimeout"), Finish("Failed"))
+    assert engine.error.message == "did not start within its queueTimeout of 30 s"
+    assert engine.running == engine.busy_slots == 0
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        Started("m", 1, 2.0),
+        ItemsSucceeded("m", ((2, 3),), 2.0),
+        ItemFailed("m", 4, 1, Failure("ValueError", "no"), 2.0),
+    ],
+)
+def test_a_map_has_started_once_anything_of_it_has(news):
+    engine = impatient()
+    assert ClearTimer("queue:m:1") in engine.handle(news)
+    assert engine.handle(TimerFired("queue:m:1", 31.0)) == []
+
+
+def test_items_that_follow_later_need_no_start_in_time():
+    engine = impatient(run_parallelism=2)
+    engine.handle(Started("m", 1, 2.0))
+    following = engine.handle(ItemsSucceeded("m", ((0, 1),), 3.0))
+    assert [type(each) for each in following] == [StartItems]
+
+
+def test_a_map_that_timed_out_gives_its_places_to_others():
+    late = Node(
+        "m", Map(Task("m:f"), {"x": Const([1, 2])}), policy=Policy(timeout=10, continue_on_failure=True)
+    )
+    engine = Engine(graph(late, task("b", after=["m"]), parallelism=2), {})
+    engine.start(0.0)
+    engine.handle(Sized("m", 2, 1.0))
+    withdrawn, started, *_ = engine.handle(TimerFired("timeout:m:1", 11.0))
+    assert withdrawn == Cancel("m", 0, "timeout")
+    assert (type(started), started.path) == (Start, "b")
+    assert engine.running == 1
+
+
 def test_a_map_is_handed_out_as_ranges():
     engine = Engine(mapped(100_000), {})
     engine.start(0.0)

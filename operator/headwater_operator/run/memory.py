@@ -125,6 +125,8 @@ class Run:
     dirty_pods: set[str] = field(default_factory=set)
     dirty_jobs: set[str] = field(default_factory=set)
     started_pods: set[str] = field(default_factory=set)
+    begun: dict[str, float] = field(default_factory=dict)
+    """Nodes whose pod was seen to run, and when: `status` says so where they run for a while."""
     uncreated: dict[str, Creation] = field(default_factory=dict)
     created: set[str] = field(default_factory=set)
     told_all: set[str] = field(default_factory=set)

@@ -25,6 +25,7 @@ from headwater.engine.events import (
 )
 from headwater.engine.graph import DISRUPTIONS, Container, ErrorClass, Map
 from headwater.engine.intervals import IntervalSet, Range
+from headwater.engine.patience import waits_to_start
 from headwater.engine.state import NodeState
 
 from headwater_operator.builders import MapStep, UnitStep, cluster_of
@@ -92,6 +93,7 @@ def _started(run: Run, sight: Sight, name: str, expected: Expected) -> list[Even
     run.started_pods.add(name)
     created, _ = run.launched.get(expected.path, (sight.now, 0.0))
     run.launched[expected.path] = (created, max(sight.now - created, 0.0))
+    run.begun[expected.path] = sight.now
     return [Started(expected.path, expected.attempt, sight.now)]
 
 
@@ -184,12 +186,17 @@ def _remember_tasks(run: Run, tasks: Iterable[TaskRecord]) -> None:
 
 def items_pod_events(run: Run, sight: Sight, pod: PodView, wave: Wave) -> list[Event]:
     """What a pod of a Job says about its share of the items."""
-    found = outcome(pod.raw)
-    if found is None:
-        return []
     state = run.engine.states.get(wave.path)
     if state is None or state.items is None:
         return []
+    found = outcome(pod.raw)
+    if found is None:
+        runs = pod.phase == "Running" and (not wave.bridged or pod.ready)
+        return (
+            [Started(wave.path, wave.attempt, sight.now)]
+            if runs and waits_to_start(run.engine, state)
+            else []
+        )
     share = wave.share(pod.index)
     if isinstance(state.node.kind, Map) and isinstance(state.node.kind.body, Container):
         return _container_items(run, sight, wave, pod.index, found)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from headwater.engine.events import Approved, Changed, Event, Failed, Failure, ItemFailed, Stopped
 from headwater.engine.graph import ErrorClass
 from headwater.engine.intervals import IntervalSet
-from headwater.engine.state import NodeState
+from headwater.engine.state import NodeState, Phase
 from headwater.errors import HeadwaterError
 
 from headwater_operator.builders import (
@@ -34,6 +34,7 @@ from headwater_operator.run.observe import Sight, items_failed, items_pod_events
 from headwater_operator.run.views import PodView, WorkflowView
 
 APPROVALS = "headwater.dev/approvals"
+SAY_BEGUN_AFTER = 2.0
 _HOLD = 0.5
 _LONGEST_HOLD = 30.0
 
@@ -58,6 +59,18 @@ def run_pass(run: Run, view: WorkflowView, sight: Sight, settings: BuildSettings
     _drop_finished(run, looked_at)
     for state in run.engine.take_changes():
         run.changed[state.path] = state
+    _note_begun(run, sight.now)
+
+
+def _note_begun(run: Run, now: float) -> None:
+    """A node that has run for a while is to be seen to run: a write that those which end at once do not need."""
+    for path, since in list(run.begun.items()):
+        state = run.engine.states.get(path)
+        if state is None or state.phase is not Phase.RUNNING:
+            del run.begun[path]
+        elif now - since >= SAY_BEGUN_AFTER:
+            del run.begun[path]
+            run.changed[path] = state
 
 
 def spec_events(run: Run, view: WorkflowView, now: float) -> list[Event]:

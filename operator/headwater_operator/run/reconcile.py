@@ -28,7 +28,7 @@ from headwater_operator.run.ending import Ending
 from headwater_operator.run.load import restored_run
 from headwater_operator.run.memory import Creation, Run
 from headwater_operator.run.observe import Sight
-from headwater_operator.run.passes import note_waiting, run_pass
+from headwater_operator.run.passes import SAY_BEGUN_AFTER, note_waiting, run_pass
 from headwater_operator.run.status import cut, merge_patch, nodes_patch, run_phase, run_status, told
 from headwater_operator.run.steering import steer
 from headwater_operator.run.views import JobView, PodView, WorkflowView
@@ -360,6 +360,7 @@ class Reconciler:
         dates = [*run.timers.values(), *run.release_at.values()] if run.held else list(run.timers.values())
         dates += [each.not_before for each in run.uncreated.values()]
         dates += [since + 5.0 for since in run.unsettled.values()]
+        dates += [since + SAY_BEGUN_AFTER for since in run.begun.values()]
         if dates:
             self.queue.add_after(run.key, max(min(dates) - now, 0.01))
         pending = len(run.expected) - len(run.started_pods)

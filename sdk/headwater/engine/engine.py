@@ -46,6 +46,7 @@ from headwater.engine.graph import (
     Task,
 )
 from headwater.engine.handlers import HANDLERS
+from headwater.engine.patience import set_patience
 from headwater.engine.plan import ALTERNATIVE, FAILED, FINISHED, ORDER, plan_of
 from headwater.engine.state import ENDED, LIVE, MISSING, Frame, Known, NodeState, Phase
 
@@ -339,9 +340,7 @@ class Engine:
         kind = state.node.kind
         assert isinstance(kind, Task | Container | Call)
         self.out.append(Start(state.path, state.attempt, state.node, kind, state.inputs or {}))
-        patience = state.node.policy.queue_timeout
-        if patience is not None:
-            self.set_timer(f"queue:{state.path}:{state.attempt}", patience, state.path)
+        set_patience(self, state)
 
     def _blocked_since_ready(self, state: NodeState) -> bool:
         planned = state.frame.plan.nodes[state.index]

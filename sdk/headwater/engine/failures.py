@@ -88,7 +88,7 @@ def timed_out(engine: Engine, state: NodeState) -> None:
 def never_started(engine: Engine, state: NodeState) -> None:
     """A node has waited longer than its queueTimeout for a place to run: withdraw it, count a failed attempt."""
     seconds = state.node.policy.queue_timeout or 0.0
-    engine.out.append(Cancel(state.path, state.attempt, "queueTimeout"))
+    engine.out.append(Cancel(state.path, 0 if state.items is not None else state.attempt, "queueTimeout"))
     engine.release(state)
     failure = Failure(
         "Timeout", f"did not start within its queueTimeout of {seconds:g} s", ErrorClass.TIMEOUT, state.path

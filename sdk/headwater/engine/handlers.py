@@ -25,6 +25,7 @@ from headwater.engine.events import (
     TimerFired,
 )
 from headwater.engine.graph import ErrorClass
+from headwater.engine.patience import has_started
 from headwater.engine.state import ENDED, Phase
 
 if TYPE_CHECKING:
@@ -33,11 +34,14 @@ if TYPE_CHECKING:
 
 def _started(engine: Engine, event: Started) -> None:
     state = engine.states.get(event.path)
+    if state is not None and state.stage == "items":
+        has_started(engine, state)
+        return
     if state is None or state.stage != "run" or state.attempt != event.attempt:
         return
     state.stage = "running"
     state.started_at = event.at
-    engine.clear_timer(f"queue:{state.path}:{state.attempt}")
+    has_started(engine, state)
     timeout = state.node.policy.timeout
     if timeout is not None:
         engine.set_timer(f"timeout:{state.path}:{state.attempt}", timeout, state.path)
@@ -110,9 +114,11 @@ def _timer_fired(engine: Engine, event: TimerFired) -> None:
         return
     if what == "timeout":
         if state.attempt == int(rest.rpartition(":")[2]):
+            maps.forget_running(engine, state)
             failures.timed_out(engine, state)
     elif what == "queue":
-        if state.attempt == int(rest.rpartition(":")[2]) and state.stage == "run":
+        if state.attempt == int(rest.rpartition(":")[2]) and state.stage in ("run", "items"):
+            maps.forget_running(engine, state)
             failures.never_started(engine, state)
     elif what == "retry":
         state.stage = ""

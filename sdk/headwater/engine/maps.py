@@ -9,6 +9,7 @@ from headwater.engine.commands import Collect, Measure, StartItems
 from headwater.engine.events import Collected, Failure, ItemFailed, ItemsReturned, ItemsSucceeded, Sized
 from headwater.engine.graph import Call, ErrorClass, Map
 from headwater.engine.intervals import IntervalSet, Range
+from headwater.engine.patience import has_started, set_patience, waits_to_start
 from headwater.engine.standins import ItemOf
 from headwater.engine.state import MISSING, Frame, MapState, NodeState, Phase
 
@@ -88,6 +89,7 @@ def _hand_out(engine: Engine, state: NodeState, items: MapState) -> bool:
     if room <= 0:
         return False
     batches: list[tuple[int, list[Range]]] = []
+    is_first = not (len(items.running) or len(items.done) or items.failed)
     if len(items.pending):
         batches.append((1, items.pending.pop_first(room)))
     for attempt in sorted(items.due):
@@ -108,6 +110,8 @@ def _hand_out(engine: Engine, state: NodeState, items: MapState) -> bool:
             state.slots = 2
             engine.busy_slots += 1
         engine.out.append(StartItems(state.path, state.node, _map_of(state), tuple(ranges), attempt))
+    if is_first and not expanded and not waits_to_start(engine, state):
+        set_patience(engine, state)
     return bool(batches)
 
 
@@ -175,6 +179,7 @@ def items_succeeded(engine: Engine, event: ItemsSucceeded) -> None:
     items = state.items
     for start, stop in event.ranges:
         for part in items.running.intersection(start, stop):
+            has_started(engine, state)
             items.running.discard(*part)
             items.done.add(*part)
             engine.running -= part[1] - part[0]
@@ -192,6 +197,7 @@ def item_failed(engine: Engine, event: ItemFailed) -> None:
     items = state.items
     if event.index not in items.running or items.attempts.get(event.index, 1) != event.attempt:
         return
+    has_started(engine, state)
     engine.running -= 1
     _item_failed(engine, state, items, event.index, event.attempt, event.failure)
     engine.changes.append(state)

@@ -218,7 +218,7 @@ class InlineExecutor(LocalExecutor):
         super().__init__(*args, **options)  # type: ignore[arg-type]  # the same arguments
         self._queue: deque[Command] = deque()
         self._items: deque[tuple[StartItems, ItemRunner, deque[tuple[int, int]]]] = deque()
-        self._announced: Start | None = None
+        self._announced: Start | StartItems | None = None
         self.interruptible = False
 
     def submit(self, command: Command) -> None:
@@ -244,21 +244,27 @@ class InlineExecutor(LocalExecutor):
             early, self.early = self.early, []
             return early
         if self._queue:
-            command = self._queue.popleft()
-            if type(command) is not Start:
-                return self.answer(command)
-            if command.node.policy.queue_timeout is not None and command is not self._announced:
-                self._queue.appendleft(command)  # what has a time to start in must be seen to start
-                self._announced = command
-                return [Started(command.path, command.attempt, self.clock())]
-            return self._start(command)
+            command = self._queue[0]
+            if type(command) is Start and self._must_announce(command):
+                return self._announce(command)
+            self._queue.popleft()
+            return self._start(command) if type(command) is Start else self.answer(command)
         if self._items:
-            return self._some_items()
+            items = self._items[0][0]
+            return self._announce(items) if self._must_announce(items) else self._some_items()
         if self.parked:
             time.sleep(BUSY_CACHE_POLL_SECONDS)
             return self.look_again()
         time.sleep(0.2 if seconds is None else min(seconds, 0.2))
         return []
+
+    def _must_announce(self, command: Start | StartItems) -> bool:
+        """Whether it has a time to start in: then it must be seen to start."""
+        return command.node.policy.queue_timeout is not None and command is not self._announced
+
+    def _announce(self, command: Start | StartItems) -> Sequence[Event]:
+        self._announced = command
+        return [Started(command.path, command.attempt, self.clock())]
 
     def _cancel(self, path: str) -> None:
         self._queue = deque(c for c in self._queue if getattr(c, "path", None) != path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -74,6 +75,34 @@ def test_a_map_that_timed_out_is_tried_again_with_jobs_of_its_own() -> None:
         await world.finish("run")
         assert world.status("run")["phase"] == "Succeeded"
         assert world.status("run")["nodes"]["m"]["items"] == {"total": 3, "succeeded": "0-2"}
+        await world.stop_operator()
+
+    run_simulated(run())
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_map_has_to_start_in_time(frozen: bool) -> None:
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(), 3)
+        body = {"container": CONTAINER, "over": {"i": {"range": 3}}}
+        spec = around({"name": "m", "map": body, "queueTimeout": "30s"})
+        spec["blocks"].pop()
+        world.nodes.frozen, world.nodes.stuck = frozen, "m"
+        world.start_operator()
+        world.submit("run", spec)
+        if frozen:
+            await world.until(lambda: world.status("run").get("phase") == "Failed")
+            error = world.status("run")["nodes"]["m"]["error"]
+            assert (error["class"], error["message"]) == (
+                "Timeout",
+                "did not start within its queueTimeout of 30 s",
+            )
+        else:
+            later = asyncio.get_running_loop().time() + 60
+            await world.until(lambda: asyncio.get_running_loop().time() > later)
+            world.nodes.stuck = ""
+            await world.finish("run")
+            assert world.status("run")["phase"] == "Succeeded", world.status("run")["message"]
         await world.stop_operator()
 
     run_simulated(run())

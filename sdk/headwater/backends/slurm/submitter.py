@@ -266,7 +266,7 @@ class SlurmExecutor(LocalExecutor):
             return []
         if isinstance(seen, Begun):
             self._logs.begun(seen.name, seen.index)
-            return [] if submission.is_map else [Started(submission.path, submission.attempt, self.clock())]
+            return [Started(submission.path, submission.attempt, self.clock())]
         self._logs.ended(seen.name, seen.index)
         mapped = self.maps.get(submission.path)
         if isinstance(seen, Done):
