@@ -81,6 +81,7 @@ class Pod:
         (tmp_path / "bundle.zip").write_bytes(_bundle())
         cluster = cluster_by(transport, slot, tmp_path / "work", tmp_path)
         (tmp_path / "work").mkdir(exist_ok=True)
+        order = {"parallelism": asked.pop("parallelism", None)}
         spec = {
             "transport": transport, "endpoint": cluster.endpoint, "workdir": str(tmp_path / "work"),
             "python": sys.executable, "pollSeconds": 2, "graceSeconds": 5,
@@ -88,10 +89,11 @@ class Pod:
         self.environment = {
             **os.environ,
             "HEADWATER_UNIT": write_unit(unit),
-            "HEADWATER_SLURM": json.dumps({"cluster": spec, "name": unit.name, "slurm": asked}),
+            "HEADWATER_SLURM": json.dumps({"cluster": spec, "name": unit.name, "slurm": asked, **order}),
             "HEADWATER_CODE": str(tmp_path / "bundle.zip"),
             "HEADWATER_SLURM_SECRET": str(cluster.secret or tmp_path / "none"),
             "HEADWATER_TERMINATION_LOG": str(self.report),
+            "HEADWATER_SLURM_LIMIT": str(tmp_path / "limit"),
         }
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -135,6 +137,33 @@ def test_a_map_is_one_array_and_each_item_tells_how_it_went(
     assert {i: outputs and outputs["y"] for i, outputs in report.results.items() if i != 1} == {
         0: {"json": 2}, 2: {"json": 6}, 3: {"json": 8}, 4: {"json": 10},
     }  # fmt: skip
+
+
+def test_how_many_tasks_run_at_once_changes_while_they_do(slurm: Slot, tmp_path: Path) -> None:
+    xs = list(range(20, 32))
+    unit = _unit(
+        tmp_path, unique("limited"), does="items", xs=xs, items="0-11", per_pod=1, inputs={"seconds": 3},
+        over={"x": {"json": xs}},
+    )  # fmt: skip
+    pod = Pod(tmp_path, slurm, "local", unit, parallelism=1)
+    told = tmp_path / "limit"
+    told.write_text("1")
+    process = pod.start()
+    until(lambda: len(pod.runs()) == 1)
+    told.write_text("4")
+    until(lambda: _throttle(unit.name) == "4")
+    process.kill()  # the next one does not know what the array was given
+    process.communicate()
+    told.write_text("")
+    code, report, said = pod.run()
+    assert (code, report.items) == (0, "0-11"), said
+    assert "as many tasks as can at once from now on" in said
+    assert pod.runs() == {f"ran-{x}": "x" for x in xs}
+
+
+def _throttle(name: str) -> str:
+    shown = subprocess.run(["squeue", "-h", "--name", name, "-o", "%i"], capture_output=True, text=True)
+    return shown.stdout.partition("%")[2].partition("]")[0]
 
 
 def test_what_the_user_raised_is_the_failure(slurm: Slot, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from headwater.errors import DocumentError
 
 from headwater_operator.builders.documents import Step, body_of, engine_policy, node_of, pod_policy
 from headwater_operator.builders.inputs import BuildSettings, MapStep, RunContext
-from headwater_operator.builders.names import ATTEMPT, PATH, STAGE, metadata, pod_name
+from headwater_operator.builders.names import ATTEMPT, LIMIT, PATH, STAGE, metadata, pod_name
 from headwater_operator.builders.pods import MAIN, Contents, Object
 from headwater_operator.builders.python import STORE_SECRET, mounted_volumes, unit_of, unit_variable
 from headwater_operator.builders.security import container_security, pod_security
@@ -26,6 +26,7 @@ from headwater_operator.builders.security import container_security, pod_securit
 COMMAND = ("python", "-m", "headwater.slurm.bridge")
 ORDER = "HEADWATER_SLURM"
 SECRET_PATH = "/headwater/slurm-secret"
+TOLD_PATH = "/headwater/told"
 RUNS_PATH = "/tmp/job-runs"
 """A file that the bridge makes when the job has left Slurm's queue: then the pod is ready."""
 
@@ -109,6 +110,8 @@ def bridge_contents(context: RunContext, settings: BuildSettings, step: Step) ->
         order["parallelism"] = step.parallelism
     text, configs = unit_variable(context, unit)
     volumes = mounted_volumes(context, settings, step, configs)
+    if isinstance(step, MapStep):
+        volumes.append(_told())
     container = _container(settings, text, order)
     if settings.store.url and not settings.store.claim:
         container["envFrom"] = [{"secretRef": {"name": STORE_SECRET, "optional": True}}]
@@ -160,6 +163,13 @@ def _cluster(context: RunContext, step: Step, name: str) -> Mapping[str, Any]:
             fix="Write `slurm: {cluster: NAME}` with one of this namespace: kubectl get slurmclusters.",
         )
     return context.slurm[name]
+
+
+def _told() -> tuple[Object, Object]:
+    """The annotation that says how many tasks may run at once, as a file: the kubelet keeps it up to date."""
+    item = {"path": "limit", "fieldRef": {"fieldPath": f"metadata.annotations['{LIMIT}']"}}
+    volume = {"name": "told", "downwardAPI": {"items": [item]}}
+    return volume, {"name": "told", "mountPath": TOLD_PATH, "readOnly": True}
 
 
 def _as_told(cluster: Mapping[str, Any]) -> Object:

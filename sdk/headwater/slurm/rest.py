@@ -108,6 +108,19 @@ class RestTransport:
                 if not problems.numbers & _NOT_FOUND and "already" not in str(problems):
                     raise SlurmAway(f"slurmrestd: {problems}") from None
 
+    def limit(self, job: int, tasks: int) -> None:
+        """POST job; what is before 0.0.40 takes the limit of an array away instead of changing it."""
+        if self._minor < 40:
+            raise SlurmRefused(
+                f"slurmrestd {self._version} cannot change how many tasks of an array run at once",
+                fix=f"scontrol update jobid={job} arraytaskthrottle={tasks}; or use the transport `ssh`.",
+            )
+        try:
+            self._call("POST", f"job/{job}", {"array": f"%{tasks}"})
+        except _Problems as problems:
+            if not problems.numbers & _NOT_FOUND and "already" not in str(problems):
+                raise SlurmAway(f"slurmrestd: {problems}") from None
+
     def site(self) -> Site:
         """GET partitions and nodes. The largest array is not told: Slurm's default is taken."""
         try:
