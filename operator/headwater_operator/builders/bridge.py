@@ -103,7 +103,7 @@ def bridge_contents(context: RunContext, settings: BuildSettings, step: Step) ->
         timeout = timeout and timeout * step.per_task
     if timeout and "time" not in asked:
         asked["time"] = math.ceil(timeout / 60) + SLACK_MINUTES
-    order: Object = {"cluster": _as_told(cluster), "name": _job_of(context, step), "slurm": asked}
+    order: Object = {"cluster": as_told(cluster), "name": _job_of(context, step), "slurm": asked}
     if policy.get("resources"):
         order["resources"] = policy["resources"]
     if isinstance(step, MapStep) and step.parallelism:
@@ -126,7 +126,7 @@ def cancel_pod(
 ) -> Object:
     """The pod that cancels a job of so many tasks, whoever has submitted it; it asks until Slurm has answered."""
     name = cancel_name(context, path, job)
-    order: Object = {"cluster": _as_told(context.slurm[cluster]), "name": job, "tasks": tasks}
+    order: Object = {"cluster": as_told(context.slurm[cluster]), "name": job, "tasks": tasks}
     unit = UnitSpec(context.uid, context.name, path, 1, "task", {})
     container = _container(settings, write_unit(unit), order, CANCEL)
     volumes: list[tuple[Object, Object]] = [
@@ -172,7 +172,7 @@ def _told() -> tuple[Object, Object]:
     return volume, {"name": "told", "mountPath": TOLD_PATH, "readOnly": True}
 
 
-def _as_told(cluster: Mapping[str, Any]) -> Object:
+def as_told(cluster: Mapping[str, Any]) -> Object:
     """The spec without the name of the Secret: the pod has it mounted."""
     return {key: value for key, value in cluster.items() if key != "secretRef"}
 
@@ -202,11 +202,17 @@ def _contents(
     *,
     store: bool,
 ) -> Contents:
-    secret = (cluster.get("secretRef") or {}).get("name")
-    if secret:
-        # 0440: ssh takes no key that others can read; the bridge makes itself a copy.
-        volume = {"name": "slurm-secret", "secret": {"secretName": secret, "defaultMode": 0o440}}
-        volumes = [*volumes, (volume, {"name": "slurm-secret", "mountPath": SECRET_PATH, "readOnly": True})]
+    volumes = [*volumes, *secret_volume(cluster)]
     container["volumeMounts"] = [mount for _, mount in volumes]
     security = pod_security(runtime_image=True, store=store)
     return Contents(container, tuple(volume for volume, _ in volumes), security, configs)
+
+
+def secret_volume(cluster: Mapping[str, Any]) -> list[tuple[Object, Object]]:
+    """The Secret to log in with, where a SlurmCluster has one, and its mount."""
+    secret = (cluster.get("secretRef") or {}).get("name")
+    if not secret:
+        return []
+    # 0440: ssh takes no key that others can read; the bridge makes itself a copy.
+    volume = {"name": "slurm-secret", "secret": {"secretName": secret, "defaultMode": 0o440}}
+    return [(volume, {"name": "slurm-secret", "mountPath": SECRET_PATH, "readOnly": True})]
