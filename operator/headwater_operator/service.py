@@ -23,6 +23,7 @@ from headwater_operator.metrics import Metrics
 from headwater_operator.options import OperatorOptions
 from headwater_operator.run.cluster import Cluster
 from headwater_operator.run.reconcile import Reconciler, Recorder
+from headwater_operator.run.slurm_clusters import SlurmClusters
 
 logger = logging.getLogger("headwater.operator")
 
@@ -110,6 +111,8 @@ class Service:
             if mirror is not None:
                 tasks.create_task(mirror.run())
             await cluster.synced()
+            if self.shard == 0:
+                tasks.create_task(self._slurm_clusters(reconciler).run())
             self.active = True
             where = f"namespace {self.options.namespace!r}" if self.options.namespace else "all namespaces"
             if self.options.shards > 1:
@@ -133,6 +136,14 @@ class Service:
                 queue.add_after(key, min(0.2 * 2 ** failures[key], _LONGEST_RETRY))
             finally:
                 queue.done(key)
+
+    def _slurm_clusters(self, reconciler: Reconciler) -> SlurmClusters:
+        def in_use() -> set[Key]:
+            return {(run.key[0], name) for run in reconciler.runs.values() for name in run.context.slurm}
+
+        return SlurmClusters(
+            self.api, self.settings, namespace=self.options.namespace, clock=self.clock.now, in_use=in_use
+        )
 
     def _recorder(self, queue: WorkQueue[Key]) -> tuple[Recorder | None, Any]:
         if self.options.database_url is None:

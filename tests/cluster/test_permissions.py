@@ -100,10 +100,10 @@ class Bystander:
     async def change(self, name: str, **spec: Any) -> None:
         await asyncio.to_thread(self.api.patch, f"{self.path}/workflows/{name}", {"spec": spec})
 
-    async def until(self, name: str, done: Callable[[Json], object]) -> Json:
+    async def until(self, name: str, done: Callable[[Json], object], kind: str = "workflows") -> Json:
         wait = self.api.wait
         found: Json = await asyncio.to_thread(
-            wait, f"{self.path}/workflows/{name}", lambda each: done(each.get("status") or {}), 180.0
+            wait, f"{self.path}/{kind}/{name}", lambda each: done(each.get("status") or {}), 180.0
         )
         return found["status"]
 
@@ -158,6 +158,14 @@ async def test_the_operator_needs_all_of_its_rights_and_no_more(
     assert granted() - used - AFTER_LOST_ANSWERS == set()
 
 
+NOBODY = {
+    "apiVersion": "headwater.dev/v1alpha1",
+    "kind": "SlurmCluster",
+    "metadata": {"name": "nobody"},
+    "spec": {"transport": "rest", "endpoint": "http://127.0.0.1:9", "workdir": "/scratch"},
+}
+
+
 async def _everything(here: Bystander, cluster: Cluster, namespace: str) -> None:
     """Runs that between them make the operator do all that it can do."""
     await here.create(TEMPLATE)
@@ -175,6 +183,8 @@ async def _everything(here: Bystander, cluster: Cluster, namespace: str) -> None
     on_slurm = {"name": "far", "task": "tasks:far", "executor": "slurm", "slurm": {"cluster": "no-such"}}
     await here.create(workflow("on-slurm", on_slurm))
     assert "there is no SlurmCluster 'no-such'" in await here.ends("on-slurm")
+    await here.create(NOBODY)
+    await here.until("nobody", lambda each: "Secret" in each.get("message", ""), "slurmclusters")
 
     await here.until(
         "held", lambda each: each.get("nodes", {}).get("slow", {}).get("items", {}).get("succeeded")

@@ -64,6 +64,21 @@ def find(name: str) -> Daemon | None:
     return daemon if daemon.alive else None
 
 
+def steps_on(node: str) -> list[int]:
+    """The processes of jobs on a node of this cluster, and what keeps them (slurmstepd)."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            environment = (folder / "environ").read_bytes().split(b"\0")
+            ours = f"SLURM_CONF={STATE}/slurm.conf".encode() in environment
+            if ours and f"SLURMD_NODENAME={node}".encode() in environment:
+                found.append(int(folder.name))
+                parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+                if "slurmstepd" in Path(f"/proc/{parent}/comm").read_text():
+                    found.append(int(parent))
+    return found
+
+
 def every() -> list[Daemon]:
     """All daemons that run."""
     names = sorted(path.stem for path in RECORDS.glob("*.json"))

@@ -1,4 +1,7 @@
-"""A pipeline that tests start in processes of their own: what ran leaves a file, an `x` for each time."""
+"""A pipeline that tests start in processes of their own: what ran leaves a file, an `x` for each time.
+
+What has come to its end leaves one in a folder beside.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,9 @@ def leaves_a_trace(index: int, scratch: str, seconds: float) -> {"index": int}:
     with (Path(scratch) / str(index)).open("a") as file:
         file.write("x")
     time.sleep(seconds)
+    ended = Path(f"{scratch}-ended")
+    ended.mkdir(exist_ok=True)
+    (ended / str(index)).touch()
     return index
 
 

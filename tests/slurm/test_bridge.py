@@ -2,111 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import random
 import signal
 import subprocess
-import sys
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-from headwater.document.unit import UnitReport, UnitSpec, read_report, write_unit
+from headwater.document.unit import UnitSpec
 from headwater.values.codec import decode, encode
 from headwater.values.store import ArtifactStore
 
-from tests.slurm.jobs import TRANSPORTS, cluster_by, unique, until
+from tests.slurm.bridges import Pod, unit_of
+from tests.slurm.jobs import TRANSPORTS, unique, until
 from tests.slurm.places import Slot
-from tests.slurm.processes import start
-
-CODE = """
-import os, time
-from pathlib import Path
-from headwater import task
-
-@task
-def double(x: int, folder: str, seconds: float) -> {"y": int}:
-    with (Path(folder) / f"ran-{x}").open("a") as file:
-        file.write("x")
-    print("doubling", x)
-    time.sleep(seconds)
-    if x == 13:
-        raise ValueError("13 is not doubled")
-    if x == 66:
-        os._exit(9)
-    return 2 * x
-
-@task
-def grows(x: bytes) -> {"y": bytes}:
-    return x + x
-"""
-
-
-def _bundle() -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("bridged_code.py", CODE)
-    return packed.getvalue()
-
-
-def _unit(tmp_path: Path, name: str, **more: Any) -> UnitSpec:
-    values: dict[str, Any] = {"x": 4, "seconds": 0, **more.pop("inputs", {})}
-    inputs = {key: {"json": value} for key, value in {**values, "folder": str(tmp_path)}.items()}
-    node: dict[str, Any] = {
-        "name": "double",
-        "task": "bridged_code:double",
-        "outputs": {"y": {"type": "int"}},
-    }
-    if more.get("does") == "items":
-        del inputs["x"]
-        node = {
-            "name": "double", "outputs": {"y": {}},
-            "map": {"task": "bridged_code:double", "over": {"x": {"value": more.pop("xs")}}, "tolerate": "all"},
-        }  # fmt: skip
-    node["inputs"] = {key: {"value": value["json"]} for key, value in inputs.items()}
-    document = {"blocks": [{"name": "main", "nodes": [node]}], "code": {"configMap": "code-test"}}
-    does = more.pop("does", "task")
-    return UnitSpec(name, name, "double", 1, does, document, node="double", inputs=inputs, **more)
-
-
-class Pod:
-    """What Kubernetes would make of a bridge: its environment, its termination message."""
-
-    def __init__(self, tmp_path: Path, slot: Slot, transport: str, unit: UnitSpec, **asked: Any) -> None:
-        self.folder = tmp_path
-        self.report = tmp_path / "termination-log"
-        (tmp_path / "bundle.zip").write_bytes(_bundle())
-        cluster = cluster_by(transport, slot, tmp_path / "work", tmp_path)
-        (tmp_path / "work").mkdir(exist_ok=True)
-        spec = {
-            "transport": transport, "endpoint": cluster.endpoint, "workdir": str(tmp_path / "work"),
-            "python": sys.executable, "pollSeconds": 2, "graceSeconds": 5,
-        }  # fmt: skip
-        self.environment = {
-            **os.environ,
-            "HEADWATER_UNIT": write_unit(unit),
-            "HEADWATER_SLURM": json.dumps({"cluster": spec, "name": unit.name, "slurm": asked}),
-            "HEADWATER_CODE": str(tmp_path / "bundle.zip"),
-            "HEADWATER_SLURM_SECRET": str(cluster.secret or tmp_path / "none"),
-            "HEADWATER_TERMINATION_LOG": str(self.report),
-        }
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "headwater.slurm.bridge", *words]
-        return start(command, env=self.environment)
-
-    def run(self) -> tuple[int, UnitReport, str]:
-        process = self.start()
-        said, _ = process.communicate(timeout=100)
-        assert self.report.exists(), said
-        return process.returncode, read_report(self.report.read_text()), said
-
-    def runs(self) -> dict[str, str]:
-        """How often each item ran."""
-        return {file.name: file.read_text() for file in self.folder.glob("ran-*")}
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -115,7 +24,7 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 
 def test_a_task_runs_there_and_its_outputs_come_back(slurm: Slot, tmp_path: Path, transport: str) -> None:
-    pod = Pod(tmp_path, slurm, transport, _unit(tmp_path, unique("task")))
+    pod = Pod(tmp_path, slurm, transport, unit_of(tmp_path, unique("task")))
     code, report, said = pod.run()
     assert (code, report.outputs) == (0, {"y": {"json": 8}}), said
     assert transport == "rest" or "doubling 4" in said
@@ -124,7 +33,7 @@ def test_a_task_runs_there_and_its_outputs_come_back(slurm: Slot, tmp_path: Path
 def test_a_map_is_one_array_and_each_item_tells_how_it_went(
     slurm: Slot, tmp_path: Path, transport: str
 ) -> None:
-    unit = _unit(
+    unit = unit_of(
         tmp_path, unique("map"), does="items", xs=[1, 13, 3, 4, 5], items="0-4", per_pod=2,
         over={"x": {"json": [1, 13, 3, 4, 5]}},
     )  # fmt: skip
@@ -137,8 +46,35 @@ def test_a_map_is_one_array_and_each_item_tells_how_it_went(
     }  # fmt: skip
 
 
+def test_how_many_tasks_run_at_once_changes_while_they_do(slurm: Slot, tmp_path: Path) -> None:
+    xs = list(range(20, 32))
+    unit = unit_of(
+        tmp_path, unique("limited"), does="items", xs=xs, items="0-11", per_pod=1, inputs={"seconds": 3},
+        over={"x": {"json": xs}},
+    )  # fmt: skip
+    pod = Pod(tmp_path, slurm, "local", unit, parallelism=1)
+    told = tmp_path / "limit"
+    told.write_text("1")
+    process = pod.start()
+    until(lambda: len(pod.runs()) == 1)
+    told.write_text("4")
+    until(lambda: _throttle(unit.name) == "4")
+    process.kill()  # the next one does not know what the array was given
+    process.communicate()
+    told.write_text("")
+    code, report, said = pod.run()
+    assert (code, report.items) == (0, "0-11"), said
+    assert "as many tasks as can at once from now on" in said
+    assert pod.runs() == {f"ran-{x}": "x" for x in xs}
+
+
+def _throttle(name: str) -> str:
+    shown = subprocess.run(["squeue", "-h", "--name", name, "-o", "%i"], capture_output=True, text=True)
+    return shown.stdout.partition("%")[2].partition("]")[0]
+
+
 def test_what_the_user_raised_is_the_failure(slurm: Slot, tmp_path: Path) -> None:
-    unit = _unit(tmp_path, unique("raises"), inputs={"x": 13})
+    unit = unit_of(tmp_path, unique("raises"), inputs={"x": 13})
     code, report, _ = Pod(tmp_path, slurm, "local", unit).run()
     assert code == 1
     assert report.failure is not None
@@ -146,7 +82,7 @@ def test_what_the_user_raised_is_the_failure(slurm: Slot, tmp_path: Path) -> Non
 
 
 def test_a_dead_worker_names_job_and_exit_code(slurm: Slot, tmp_path: Path) -> None:
-    unit = _unit(tmp_path, unique("dies"), inputs={"x": 66})
+    unit = unit_of(tmp_path, unique("dies"), inputs={"x": 66})
     _, report, _ = Pod(tmp_path, slurm, "local", unit).run()
     assert report.failure is not None
     assert report.failure["class"] == "Error"
@@ -154,7 +90,7 @@ def test_a_dead_worker_names_job_and_exit_code(slurm: Slot, tmp_path: Path) -> N
 
 
 def test_over_time_is_a_timeout(slurm: Slot, tmp_path: Path) -> None:
-    unit = _unit(tmp_path, unique("late"), inputs={"seconds": 300})
+    unit = unit_of(tmp_path, unique("late"), inputs={"seconds": 300})
     pod = Pod(tmp_path, slurm, "local", unit, partition="short", time=1)
     _, report, said = pod.run()
     assert report.failure is not None, said
@@ -162,7 +98,7 @@ def test_over_time_is_a_timeout(slurm: Slot, tmp_path: Path) -> None:
 
 
 def test_what_the_cluster_cannot_give_is_refused(slurm: Slot, tmp_path: Path, transport: str) -> None:
-    pod = Pod(tmp_path, slurm, transport, _unit(tmp_path, unique("refused")), partition="nowhere")
+    pod = Pod(tmp_path, slurm, transport, unit_of(tmp_path, unique("refused")), partition="nowhere")
     _, report, _ = pod.run()
     assert report.failure is not None
     assert report.failure["class"] == "InvalidSpec"
@@ -170,7 +106,7 @@ def test_what_the_cluster_cannot_give_is_refused(slurm: Slot, tmp_path: Path, tr
 
 
 def test_sigterm_detaches_and_the_next_bridge_goes_on(slurm: Slot, tmp_path: Path, transport: str) -> None:
-    pod = Pod(tmp_path, slurm, transport, _unit(tmp_path, unique("detached"), inputs={"seconds": 3}))
+    pod = Pod(tmp_path, slurm, transport, unit_of(tmp_path, unique("detached"), inputs={"seconds": 3}))
     first = pod.start()
     until(lambda: pod.runs() != {})
     first.send_signal(signal.SIGTERM)
@@ -181,7 +117,7 @@ def test_sigterm_detaches_and_the_next_bridge_goes_on(slurm: Slot, tmp_path: Pat
 
 
 def test_cancel_ends_a_job_that_an_earlier_bridge_has_submitted(slurm: Slot, tmp_path: Path) -> None:
-    pod = Pod(tmp_path, slurm, "local", _unit(tmp_path, unique("cancelled"), inputs={"seconds": 300}))
+    pod = Pod(tmp_path, slurm, "local", unit_of(tmp_path, unique("cancelled"), inputs={"seconds": 300}))
     first = pod.start()
     until(lambda: pod.runs() != {})
     first.kill()
@@ -198,7 +134,7 @@ def test_killed_at_any_moment_no_job_runs_twice_and_no_result_is_lost(slurm: Slo
     kills = int(os.environ.get("HEADWATER_CHAOS_KILLS", "6"))
     moments = random.Random(6)
     xs = list(range(20, 28))
-    unit = _unit(
+    unit = unit_of(
         tmp_path, unique("killed"), does="items", xs=xs, items="0-7", per_pod=2, inputs={"seconds": 0.5},
         over={"x": {"json": xs}},
     )  # fmt: skip

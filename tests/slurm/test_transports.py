@@ -65,6 +65,23 @@ def test_a_job_that_waits_is_cancelled_and_never_begins(transport: Transport, tm
     assert not (tmp_path / "out" / f"{name}.0.claim").exists()
 
 
+def test_how_many_tasks_run_at_once_is_changed_while_they_do(transport: Transport, tmp_path: Path) -> None:
+    wanted = replace(job(tmp_path, unique("limited"), "sleep 60", "0-5", mem="100M"), parallelism=1)
+    submitted = transport.submit(wanted)
+    for limit, shown in ((3, "%3"), (2, "%2"), (0, "")):
+        transport.limit(submitted, limit)
+        assert _throttle(submitted) == shown
+    transport.cancel([str(submitted)])
+    until(lambda: _ended(transport, submitted))
+    transport.limit(submitted, 2)  # it is over: nothing happens
+    transport.limit(99999999, 2)
+
+
+def _throttle(job: int) -> str:
+    shown = subprocess.run(["squeue", "-h", "-j", str(job), "-t", "pending", "-o", "%K"], capture_output=True)
+    return "".join(shown.stdout.decode().partition("%")[1:]).strip()
+
+
 def test_jobs_are_not_requeued(transport: Transport, tmp_path: Path) -> None:
     name = unique("requeue")
     submitted = transport.submit(job(tmp_path, name, "true"))

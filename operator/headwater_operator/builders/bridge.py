@@ -18,7 +18,7 @@ from headwater.errors import DocumentError
 
 from headwater_operator.builders.documents import Step, body_of, engine_policy, node_of, pod_policy
 from headwater_operator.builders.inputs import BuildSettings, MapStep, RunContext
-from headwater_operator.builders.names import ATTEMPT, PATH, STAGE, metadata, pod_name
+from headwater_operator.builders.names import ATTEMPT, LIMIT, PATH, STAGE, metadata, pod_name
 from headwater_operator.builders.pods import MAIN, Contents, Object
 from headwater_operator.builders.python import STORE_SECRET, mounted_volumes, unit_of, unit_variable
 from headwater_operator.builders.security import container_security, pod_security
@@ -26,6 +26,7 @@ from headwater_operator.builders.security import container_security, pod_securit
 COMMAND = ("python", "-m", "headwater.slurm.bridge")
 ORDER = "HEADWATER_SLURM"
 SECRET_PATH = "/headwater/slurm-secret"
+TOLD_PATH = "/headwater/told"
 RUNS_PATH = "/tmp/job-runs"
 """A file that the bridge makes when the job has left Slurm's queue: then the pod is ready."""
 
@@ -102,13 +103,15 @@ def bridge_contents(context: RunContext, settings: BuildSettings, step: Step) ->
         timeout = timeout and timeout * step.per_task
     if timeout and "time" not in asked:
         asked["time"] = math.ceil(timeout / 60) + SLACK_MINUTES
-    order: Object = {"cluster": _as_told(cluster), "name": _job_of(context, step), "slurm": asked}
+    order: Object = {"cluster": as_told(cluster), "name": _job_of(context, step), "slurm": asked}
     if policy.get("resources"):
         order["resources"] = policy["resources"]
     if isinstance(step, MapStep) and step.parallelism:
         order["parallelism"] = step.parallelism
     text, configs = unit_variable(context, unit)
     volumes = mounted_volumes(context, settings, step, configs)
+    if isinstance(step, MapStep):
+        volumes.append(_told())
     container = _container(settings, text, order)
     if settings.store.url and not settings.store.claim:
         container["envFrom"] = [{"secretRef": {"name": STORE_SECRET, "optional": True}}]
@@ -123,7 +126,7 @@ def cancel_pod(
 ) -> Object:
     """The pod that cancels a job of so many tasks, whoever has submitted it; it asks until Slurm has answered."""
     name = cancel_name(context, path, job)
-    order: Object = {"cluster": _as_told(context.slurm[cluster]), "name": job, "tasks": tasks}
+    order: Object = {"cluster": as_told(context.slurm[cluster]), "name": job, "tasks": tasks}
     unit = UnitSpec(context.uid, context.name, path, 1, "task", {})
     container = _container(settings, write_unit(unit), order, CANCEL)
     volumes: list[tuple[Object, Object]] = [
@@ -162,7 +165,14 @@ def _cluster(context: RunContext, step: Step, name: str) -> Mapping[str, Any]:
     return context.slurm[name]
 
 
-def _as_told(cluster: Mapping[str, Any]) -> Object:
+def _told() -> tuple[Object, Object]:
+    """The annotation that says how many tasks may run at once, as a file: the kubelet keeps it up to date."""
+    item = {"path": "limit", "fieldRef": {"fieldPath": f"metadata.annotations['{LIMIT}']"}}
+    volume = {"name": "told", "downwardAPI": {"items": [item]}}
+    return volume, {"name": "told", "mountPath": TOLD_PATH, "readOnly": True}
+
+
+def as_told(cluster: Mapping[str, Any]) -> Object:
     """The spec without the name of the Secret: the pod has it mounted."""
     return {key: value for key, value in cluster.items() if key != "secretRef"}
 
@@ -192,11 +202,17 @@ def _contents(
     *,
     store: bool,
 ) -> Contents:
-    secret = (cluster.get("secretRef") or {}).get("name")
-    if secret:
-        # 0440: ssh takes no key that others can read; the bridge makes itself a copy.
-        volume = {"name": "slurm-secret", "secret": {"secretName": secret, "defaultMode": 0o440}}
-        volumes = [*volumes, (volume, {"name": "slurm-secret", "mountPath": SECRET_PATH, "readOnly": True})]
+    volumes = [*volumes, *secret_volume(cluster)]
     container["volumeMounts"] = [mount for _, mount in volumes]
     security = pod_security(runtime_image=True, store=store)
     return Contents(container, tuple(volume for volume, _ in volumes), security, configs)
+
+
+def secret_volume(cluster: Mapping[str, Any]) -> list[tuple[Object, Object]]:
+    """The Secret to log in with, where a SlurmCluster has one, and its mount."""
+    secret = (cluster.get("secretRef") or {}).get("name")
+    if not secret:
+        return []
+    # 0440: ssh takes no key that others can read; the bridge makes itself a copy.
+    volume = {"name": "slurm-secret", "secret": {"secretName": secret, "defaultMode": 0o440}}
+    return [(volume, {"name": "slurm-secret", "mountPath": SECRET_PATH, "readOnly": True})]

@@ -28,6 +28,8 @@ STAGE = "headwater.dev/stage"
 CHUNK = "headwater.dev/chunk"
 ITEMS = "headwater.dev/items"
 PER_POD = "headwater.dev/per-pod"
+LIMIT = "headwater.dev/limit"
+"""On the bridge of a map: how many tasks of its Slurm array may run at once. It can change while they do."""
 
 ChildKind = Literal["unit", "items", "bridge", "values"]
 

@@ -11,7 +11,7 @@ from headwater.errors import DocumentError
 from headwater_operator.builders.documents import Step, engine_policy, pod_policy, pod_templates
 from headwater_operator.builders.inputs import BuildSettings, MapStep, RunContext
 from headwater_operator.builders.merge import strategic_merge
-from headwater_operator.builders.names import ATTEMPT, CHUNK, PATH, STAGE, ChildKind, child_labels
+from headwater_operator.builders.names import ATTEMPT, CHUNK, LIMIT, PATH, STAGE, ChildKind, child_labels
 from headwater_operator.builders.quantities import with_more_memory
 from headwater_operator.builders.security import refuse_host, settle_privileges
 
@@ -82,10 +82,11 @@ def _bridge_template(
 ) -> Object:
     """The pod that speaks to Slurm: what shapes the node's own (its template, where it may run) is not its own."""
     kept = {key: policy[key] for key in ("priorityClassName", "imagePullSecrets") if key in policy}
+    limit = {LIMIT: str(step.parallelism)} if isinstance(step, MapStep) and step.parallelism else {}
     return {
         "metadata": {
             "labels": {**(policy.get("labels") or {}), **child_labels(context, "bridge")},
-            "annotations": {**(policy.get("annotations") or {}), **step_annotations(step)},
+            "annotations": {**(policy.get("annotations") or {}), **step_annotations(step), **limit},
         },
         "spec": _spec(settings, kept, contents, None),
     }

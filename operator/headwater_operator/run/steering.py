@@ -1,11 +1,13 @@
-"""Jobs that are under way: how many pods at once, and how one is kept from starting more of them."""
+"""Jobs that are under way: how many pods (or tasks of a Slurm array) at once, and how one starts no more of them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from headwater.engine.graph import Map
 
 from headwater_operator.builders import RunContext
-from headwater_operator.builders.names import owner_reference
+from headwater_operator.builders.names import LIMIT, owner_reference
 from headwater_operator.run.cluster import Cluster
 from headwater_operator.run.memory import Run, Wave
 from headwater_operator.run.views import JobView
@@ -19,7 +21,10 @@ async def steer(cluster: Cluster, run: Run, name: str, wave: Wave) -> None:
     if wave.detached:
         await _let_go(cluster, run.context, job)
         return
-    wanted = _pods_at_once(run, wave, job)
+    if wave.bridged:
+        await _steer_bridge(cluster, run, name, wave)
+        return
+    wanted = _at_once(run, name)
     if wanted is not None and wanted != job.parallelism:
         await cluster.patch("Job", run.key[0], name, {"spec": {"parallelism": wanted}})
 
@@ -41,18 +46,49 @@ async def _let_go(cluster: Cluster, context: RunContext, job: JobView) -> None:
     await cluster.delete("Job", context.namespace, job.name, propagation="Orphan")
 
 
-def _pods_at_once(run: Run, wave: Wave, job: JobView) -> int | None:
-    """How many pods of a Job may run now; None where nothing limits them."""
+async def _steer_bridge(cluster: Cluster, run: Run, name: str, wave: Wave) -> None:
+    """Tell a bridge how many tasks of its array may run: its pod has that annotation as a file."""
+    pods = cluster.pods_of_job(run.key[0], name)
+    bridge = next((pod for pod in pods if not pod.ended and not pod.deleting), None)
+    kind = _kind(run, wave)
+    if bridge is None or not isinstance(kind, Map):
+        return
+    wanted = _at_once(run, name) or kind.parallelism or 0
+    if wanted != bridge.limit:
+        change = {"metadata": {"annotations": {LIMIT: str(wanted) if wanted else None}}}
+        await cluster.patch("Pod", run.key[0], bridge.name, change)
+
+
+def _at_once(run: Run, name: str) -> int | None:
+    """How many units of a Job may run now; None where the run has no limit."""
     engine = run.engine
-    state = engine.states.get(wave.path)
-    if engine.parallelism is None or state is None or not isinstance(state.node.kind, Map):
+    if engine.parallelism is None or not isinstance(_kind(run, run.jobs[name]), Map):
         return None
     units = sum(not expected.stage for expected in run.expected.values())
-    others = sum(
-        min(-(-len(each.items) // each.of_a_pod), job.parallelism)
-        for name, each in run.jobs.items()
-        if each is not wave and name in run.created
-    )
-    room = max(engine.parallelism - units - others, 1)
-    own = state.node.kind.parallelism
-    return min(room, own or room, job.completions)
+    most = {each: _most(run, wave) for each, wave in run.jobs.items() if each == name or each in run.created}
+    return shared_out(engine.parallelism - units, most)[name]
+
+
+def shared_out(room: int, most: Mapping[str, int]) -> dict[str, int]:
+    """Room for Jobs, each of which has use for so much: even shares, what one leaves to the others, one at least.
+
+    >>> shared_out(9, {"a": 10, "b": 1, "c": 10}), shared_out(0, {"a": 2})
+    ({'b': 1, 'a': 4, 'c': 4}, {'a': 1})
+    """
+    found = {}
+    for done, (name, use) in enumerate(sorted(most.items(), key=lambda each: (each[1], each[0]))):
+        found[name] = min(use, max(room // (len(most) - done), 1))
+        room -= found[name]
+    return found
+
+
+def _kind(run: Run, wave: Wave) -> object:
+    state = run.engine.states.get(wave.path)
+    return state.node.kind if state is not None else None
+
+
+def _most(run: Run, wave: Wave) -> int:
+    """How many units of a Job can run at once, whatever else does."""
+    kind = _kind(run, wave)
+    tasks = max(-(-len(wave.items) // wave.per_pod), 1)
+    return min(tasks, kind.parallelism or tasks) if isinstance(kind, Map) else tasks

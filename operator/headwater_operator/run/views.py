@@ -14,6 +14,7 @@ RUN_UID = "headwater.dev/run-uid"
 PATH = "headwater.dev/path"
 STAGE = "headwater.dev/stage"
 ATTEMPT = "headwater.dev/attempt"
+LIMIT = "headwater.dev/limit"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _JOB = "batch.kubernetes.io/job-name"
 _KIND = "headwater.dev/kind"
@@ -60,6 +61,8 @@ class PodView:
     phase: str
     deleting: bool
     raw: Object
+    limit: int = 0
+    """Of the bridge of a map: how many tasks of its array may run at once; 0 is no limit."""
 
     @property
     def ended(self) -> bool:
@@ -170,6 +173,7 @@ def pod_view(obj: Object) -> PodView | None:
         status.get("phase", "Pending"),
         "deletionTimestamp" in meta,
         raw,
+        int(annotations[LIMIT]) if annotations.get(LIMIT, "").isdigit() else 0,
     )
 
 

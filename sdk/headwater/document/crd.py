@@ -90,10 +90,13 @@ _KINDS: Mapping[str, _Kind] = {
         ("slurm",),
         (
             ("Phase", "string", ".status.phase", "Whether jobs can be submitted.", 0),
+            ("Slurm", "string", ".status.version", "The Slurm that answered last.", 0),
+            ("Seen", "date", ".status.lastSeen", "How long ago it answered.", 0),
             ("Transport", "string", ".spec.transport", "How jobs are submitted.", 0),
             ("Endpoint", "string", ".spec.endpoint", "Where they are submitted.", 0),
             _AGE,
             ("Message", "string", ".status.message", "Why they cannot be.", 0),
+            ("Partitions", "string", ".status.partitions", "The partitions that it has.", 1),
         ),
     ),
 }  # fmt: skip

@@ -130,7 +130,14 @@ class SlurmClusterStatus(Status):
         None, description="Whether jobs can be submitted."
     )
     message: str | None = Field(None, max_length=32_768, description="Why not, and what to do.")
-    version: str | None = Field(None, max_length=256, description="The Slurm that answered.")
+    version: str | None = Field(None, max_length=256, description="The Slurm that answered last.")
+    partitions: list[str] | None = Field(None, max_length=1000, description="The partitions that it has.")
+    last_seen: str | None = Field(
+        None,
+        max_length=64,
+        json_schema_extra={"format": "date-time"},
+        description="When it answered last: it is asked when it is new or changed, and while runs use it.",
+    )
     observed_generation: int | None = Field(
         None, description="The generation of the spec that was seen last."
     )

@@ -25,18 +25,21 @@ from headwater.slurm.carrying import Carrier, Luggage, must_carry, references
 from headwater.slurm.comments import AskingForComments, CommentFiles
 from headwater.slurm.errors import SlurmAway, SlurmRefused
 from headwater.slurm.follow import Begun, Done, Ended, Follower, Seen, Waits
+from headwater.slurm.limits import Limits, read_limit
 from headwater.slurm.merging import merged, shares
 from headwater.slurm.script import DONE, marker
 from headwater.slurm.shell import Files
 from headwater.slurm.states import Cause
-from headwater.slurm.submitting import submit_once
-from headwater.slurm.transport import Transport
+from headwater.slurm.submitting import find_or_cancel_others, submit_once
+from headwater.slurm.transport import Job, Transport
 
 ORDER = "HEADWATER_SLURM"
 SECRET = "/headwater/slurm-secret"
 BUNDLE = "/headwater/code/bundle.zip"
 AGAIN = "-again"
 JOB_RUNS = "/tmp/job-runs"
+LIMIT = "/headwater/told/limit"
+LIMIT_SECONDS = 2.0
 FIRST_WAIT, LAST_WAIT = 2.0, 60.0
 LOG_BYTES = 1 << 20
 REST_LISTING = 1.0
@@ -78,6 +81,10 @@ class Bridge:
         self._parts: dict[str, Part] = {}
         self._told_again: set[str] = set()
         self._luggage = Luggage()
+        # With a limit the arrays run one after the other: each knows only its own tasks.
+        self._limits = Limits(transport, say, one_by_one=bool(order.parallelism))
+        self._limit_asked = clock()
+        self._clock = clock
 
     def run(self) -> UnitReport:
         """Submit or find the job, and stay with it until all its tasks have ended; what they came to."""
@@ -97,6 +104,7 @@ class Bridge:
         while len(self._reports) < order.tasks:
             for seen in self._follower.look():
                 self._take(seen)
+            self._keep_limit()
             if len(self._reports) < order.tasks:
                 self._sleep(min(max(self._follower.seconds_to_next_look(), 0.05), 1.0))
         if order.cluster.transport == "rest":
@@ -113,14 +121,32 @@ class Bridge:
     def _submit(self, parts: list[Part]) -> None:
         """Submit the jobs that are not there yet, and follow all of them."""
         after: tuple[int, ...] = ()
+        limit = self._order.parallelism or 0
         for part in parts:
             told = self._order.job(part, after=after)
-            job = self._patiently(lambda told=told: submit_once(self._transport, told))  # type: ignore[misc]
+            job = self._patiently(lambda told=told: self._find_or_submit(told))  # type: ignore[misc]
             self._say(f"Slurm job {job} ({part.name})")
             self._parts[part.name] = self._parts[part.name + AGAIN] = part
             self._follower.follow(part.name, job, range(part.size))
-            # With a limit they run one after the other: each knows only its own tasks.
-            after = (job,) if self._order.parallelism else ()
+            after = (job,) if limit else ()
+
+    def _find_or_submit(self, told: Job) -> int:
+        job = find_or_cancel_others(self._transport, told.name)
+        if job is not None:
+            self._limits.submitted(job, None)
+            return job
+        job = submit_once(self._transport, told, is_new=True)
+        self._limits.submitted(job, told.parallelism or 0)
+        return job
+
+    def _keep_limit(self) -> None:
+        """Pass on what the run's `parallelism` is by now; tried seldom, for it changes seldom."""
+        if self._order.unit.does != "items" or self._clock() < self._limit_asked:
+            return
+        self._limit_asked = self._clock() + LIMIT_SECONDS
+        file = Path(os.environ.get("HEADWATER_SLURM_LIMIT", LIMIT))
+        wanted = read_limit(file, self._order.parallelism or 0)
+        self._limits.keep(wanted, [job.job for job in self._follower.jobs.values()])
 
     def _carrier(self) -> Carrier | None:
         order = self._order

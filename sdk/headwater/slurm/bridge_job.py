@@ -15,16 +15,20 @@ from headwater.errors import UsageError
 from headwater.slurm.cluster import Cluster
 from headwater.slurm.comments import TELL
 from headwater.slurm.directives import Directives, from_resources
-from headwater.slurm.script import script
+from headwater.slurm.script import NO_RESULT_WRITTEN, script
 from headwater.slurm.transport import Job
 
 LARGEST_SCRIPT = 3 << 20
 KEPT_DAYS = 7
+WRITING_SECONDS = 120
+"""How long a result is tried to be written where the disk is full."""
+
 _RUNTIME = (
-    'HEADWATER_TERMINATION_LOG="$HEADWATER_SLURM_AT.part" '
+    f'HEADWATER_REPORT_SECONDS={WRITING_SECONDS} HEADWATER_TERMINATION_LOG="$HEADWATER_SLURM_AT.part" '
     'JOB_COMPLETION_INDEX="$((HEADWATER_SLURM_INDEX + HEADWATER_FIRST_SHARE))" "$0" '
-    '-m headwater.runtime; code=$?; [ "$code" -le 1 ] && [ -s "$HEADWATER_SLURM_AT.part" ] && '
-    'mv -f "$HEADWATER_SLURM_AT.part" "$HEADWATER_SLURM_AT.done"; exit "$code"'
+    '-m headwater.runtime; code=$?; if [ "$code" -le 1 ]; then { [ -s "$HEADWATER_SLURM_AT.part" ] && '
+    'mv -f "$HEADWATER_SLURM_AT.part" "$HEADWATER_SLURM_AT.done"; } || '
+    f'code={NO_RESULT_WRITTEN}; fi; exit "$code"'
 )
 
 

@@ -22,6 +22,7 @@ _AWAY = re.compile(
     re.IGNORECASE,
 )
 _UNKNOWN = re.compile(r"Invalid job id specified|already completing or completed", re.IGNORECASE)
+_IS_OVER = re.compile(r"Job has already finished|Job is no longer pending", re.IGNORECASE)
 MANY = 50
 
 
@@ -88,6 +89,12 @@ class CommandTransport:
         said = self._run(["scancel", *jobs])
         if said.code and not _UNKNOWN.search(said.errors):
             raise _error("scancel", said)
+
+    def limit(self, job: int, tasks: int) -> None:
+        """scontrol update."""
+        said = self._run(["scontrol", "update", f"jobid={job}", f"arraytaskthrottle={tasks}"])
+        if said.code and not _UNKNOWN.search(said.errors) and not _IS_OVER.search(said.errors):
+            raise _error("scontrol", said)
 
     def site(self) -> Site:
         """sinfo, scontrol and, where there is accounting, sacctmgr."""

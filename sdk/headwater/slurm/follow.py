@@ -13,7 +13,17 @@ from headwater.slurm.errors import SlurmAway
 from headwater.slurm.records import Record
 from headwater.slurm.script import CLAIM, DONE, EXIT, PART, marker, parsed
 from headwater.slurm.shell import Files
-from headwater.slurm.states import ACTIVE, ENDED_WELL, Cause, cause_of, died, lost, never_begun, why_it_waits
+from headwater.slurm.states import (
+    ACTIVE,
+    ENDED_WELL,
+    Cause,
+    cause_of,
+    died,
+    lost,
+    never_begun,
+    taken_out,
+    why_it_waits,
+)
 from headwater.slurm.transport import Transport
 
 FIRST_LISTING, LAST_LISTING = 0.05, 1.0
@@ -230,11 +240,17 @@ class Follower:
                 job.said = message
                 seen.append(Waits(job.name, message))
         if suspects:
-            seen += self._judge(job, suspects, exact, now)
+            seen += self._judge(job, suspects, exact, now, pending=bool(pending))
         return seen
 
     def _judge(
-        self, job: Followed, suspects: list[_Suspect], exact: Mapping[int, Record], now: float
+        self,
+        job: Followed,
+        suspects: list[_Suspect],
+        exact: Mapping[int, Record],
+        now: float,
+        *,
+        pending: bool,
     ) -> list[Seen]:
         """Tasks that Slurm does not run any more: their markers decide; without one, why there is none."""
         self._listing.hurry(now)
@@ -249,7 +265,7 @@ class Follower:
                 late.append(suspect)
         if len(late) < len(suspects):
             self._asking.hurry(now + min(LATE_MARKER_SECONDS, self._grace) / 2)
-        return [self._verdict(job, suspect) for suspect in late]
+        return [self._verdict(job, suspect, is_known=bool(exact) or pending) for suspect in late]
 
     def _find_owners(self, job: Followed, suspects: list[_Suspect], exact: Mapping[int, Record]) -> None:
         """Where another task of the array has taken one over, that one's record counts."""
@@ -261,7 +277,7 @@ class Follower:
                 paths[path].alone = False
                 paths[path].record = exact.get(owner)
 
-    def _verdict(self, job: Followed, suspect: _Suspect) -> Seen:
+    def _verdict(self, job: Followed, suspect: _Suspect, *, is_known: bool) -> Seen:
         index, record = suspect.index, suspect.record
         # Read, not listed: a listing of the folder may be old on a network file system.
         done, note, claim = (f"{self._out}/{marker(job.name, index, what)}" for what in (DONE, EXIT, CLAIM))
@@ -271,6 +287,8 @@ class Follower:
             return Done(job.name, index)
         if claim not in found and record is not None and record.state in ("FAILED", ENDED_WELL):
             cause = never_begun(record)
+        elif claim not in found and record is None and is_known:
+            cause = taken_out(f"{job.job}_{index}")
         else:
             cause = _cause(job, index, record, found.get(note, b"").decode(errors="replace"))
         return Ended(job.name, index, cause, record.state if record is not None else "", suspect.alone)

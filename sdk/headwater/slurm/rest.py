@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
 import time
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from headwater.slurm.directives import Directives
 from headwater.slurm.errors import NotAllowed, SlurmAway, SlurmError, SlurmRefused
-from headwater.slurm.records import Record, expand
-from headwater.slurm.site import Partition, Site, merged
+from headwater.slurm.records import Record
+from headwater.slurm.rest_shapes import fields, partition_of, record_of
+from headwater.slurm.site import Site, merged
 from headwater.slurm.tokens import Tokens, end_of
 from headwater.slurm.transport import Job
 
-VERSIONS = ("v0.0.43", "v0.0.42", "v0.0.41", "v0.0.40", "v0.0.39", "v0.0.38")
+VERSIONS = ("v0.0.44", "v0.0.43", "v0.0.42", "v0.0.41", "v0.0.40", "v0.0.39", "v0.0.38")
 PATIENCE_SECONDS = 30.0
 _NOT_FOUND = frozenset({2017, 2009, 9002})
 _NO_ENTRY = frozenset({1007, 2002, 5005})
@@ -43,10 +42,14 @@ class _Problems(Exception):
 
     def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
         self.numbers = {each.get("error_number") or each.get("error_code") or 0 for each in errors}
-        texts = [
-            str(each.get("description") or each.get("error") or each.get("source") or "") for each in errors
-        ]
+        texts = [_said(each) for each in errors]
         super().__init__("; ".join(dict.fromkeys(filter(None, texts))) or "no reason given")
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    """What was done and why it failed: newer versions say only the first in `description`."""
+    words = [str(error.get(name) or "") for name in ("description", "error")]
+    return ": ".join(dict.fromkeys(filter(None, words))) or str(error.get("source") or "")
 
 
 class RestTransport:
@@ -108,6 +111,17 @@ class RestTransport:
                 if not problems.numbers & _NOT_FOUND and "already" not in str(problems):
                     raise SlurmAway(f"slurmrestd: {problems}") from None
 
+    def limit(self, job: int, tasks: int) -> None:
+        """POST job; here `array` is only the number."""
+        try:
+            self._call("POST", f"job/{job}", {"array": str(tasks)})
+        except _Problems as problems:
+            # Until 0.0.38 the change of an array that was made is called one that failed, without a number.
+            was_made = self._minor < 39 and "job array update" in str(problems)
+            is_over = problems.numbers & _NOT_FOUND or "already" in str(problems)
+            if not is_over and not (was_made and problems.numbers <= _SAYS_NOTHING):
+                raise SlurmAway(f"slurmrestd: {problems}") from None
+
     def site(self) -> Site:
         """GET partitions and nodes. The largest array is not told: Slurm's default is taken."""
         try:
@@ -119,7 +133,7 @@ class RestTransport:
             (partitions.get("meta") or {}).get("Slurm") or (partitions.get("meta") or {}).get("slurm") or {}
         )
         parts = version.get("version") or {}
-        found = [_partition(each, nodes.get("nodes") or ()) for each in partitions.get("partitions") or ()]
+        found = [partition_of(each, nodes.get("nodes") or ()) for each in partitions.get("partitions") or ()]
         return Site(merged(found), version=".".join(str(parts.get(part, "")) for part in ("major", "minor")))
 
     def _all(self) -> Iterable[Record]:
@@ -137,7 +151,7 @@ class RestTransport:
             environment = [f"{name}={value}" for name, value in environment.items()]
         written: dict[str, Any] = {
             "name": job.name, "environment": environment, "current_working_directory": job.folder,
-            "standard_output": job.output, **_fields(job.directives, new=new),
+            "standard_output": job.output, **fields(job.directives, new=new),
         }  # fmt: skip
         # The first versions take sbatch's own names, the later ones a value.
         written.update({"requeue": False} if new else {"no_requeue": True})
@@ -158,7 +172,7 @@ class RestTransport:
     def _find_version(self) -> str:
         for version in VERSIONS:
             status, _ = self._request("GET", f"/slurm/{version}/ping", None)
-            if status == 200:
+            if status != 404:  # one that it does not speak is a page that is not there
                 return version
         raise SlurmError(
             f"slurmrestd at {self._url.geturl()} speaks none of {', '.join(reversed(VERSIONS))}",
@@ -242,86 +256,3 @@ class RestTransport:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-
-
-def _fields(directives: Directives, *, new: bool) -> dict[str, Any]:
-    if directives.sbatch:
-        raise SlurmRefused(
-            f"sbatch options ({' '.join(directives.sbatch)}) cannot be passed on by slurmrestd",
-            fix="Use named directives, or the transport `local` or `ssh`.",
-        )
-    names = {
-        "partition": "partition", "account": "account", "qos": "qos", "time": "time_limit",
-        "mem": "memory_per_node", "mem_per_cpu": "memory_per_cpu", "cpus_per_task": "cpus_per_task",
-        "nodes": "nodes", "ntasks": "tasks", "gres": "tres_per_node" if new else "gres",
-        "constraint": "constraints", "exclude": "excluded_nodes", "reservation": "reservation", "nice": "nice",
-    }  # fmt: skip
-    found: dict[str, Any] = {}
-    for name, field in names.items():
-        value = getattr(directives, name)
-        if value is not None:
-            found[field] = f"gres:{value}" if name == "gres" and new else value
-    if new and "memory_per_node" in found:
-        found["memory_per_node"] = {"set": True, "number": found["memory_per_node"]}
-    if new and "memory_per_cpu" in found:
-        found["memory_per_cpu"] = {"set": True, "number": found["memory_per_cpu"]}
-    if new and "time_limit" in found:
-        found["time_limit"] = {"set": True, "number": found["time_limit"]}
-    if new and "nodes" in found:
-        found["nodes"] = str(found["nodes"])
-    return found
-
-
-def _number(value: Any) -> int | None:
-    if isinstance(value, Mapping):  # 0.0.39 and newer
-        return int(value["number"]) if value.get("set") and not value.get("infinite") else None
-    return int(value) if isinstance(value, int) else None
-
-
-def record_of(written: Mapping[str, Any]) -> Record:
-    """A job as slurmrestd writes it, in any version."""
-    code = written.get("exit_code") or 0
-    if isinstance(code, Mapping):
-        status = _number(code.get("return_code")) or 0
-        signal = (
-            _number((code.get("signal") or {}).get("id") or (code.get("signal") or {}).get("signal_id")) or 0
-        )
-    else:
-        status, signal = os.WEXITSTATUS(code), os.WTERMSIG(code)
-    states = written.get("job_state") or ""
-    state = states if isinstance(states, str) else str(states[0]) if states else ""
-    task = _number(written.get("array_task_id"))
-    expression = written.get("array_task_string") or ""
-    parent = _number(written.get("array_job_id"))
-    tasks: frozenset[int] | None = frozenset()
-    if task is None and expression:
-        tasks = expand(expression)
-    elif task is None and parent and state == "PENDING":
-        tasks = None  # 0.0.38 leaves the list out: it may be any of them
-    return Record(
-        parent or int(written["job_id"]), -1 if task is None else task, state,
-        str(written.get("state_reason") or ""), status, signal, str(written.get("nodes") or ""),
-        _number(written.get("restart_cnt")) or 0, str(written.get("name") or ""), tasks,
-        _comment(written.get("comment")),
-    )  # fmt: skip
-
-
-def _comment(written: Any) -> str:
-    if isinstance(written, Mapping):  # 0.0.39 and newer: administrator, job, system
-        return str(written.get("job") or "")
-    return str(written or "")
-
-
-def _partition(written: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> Partition:
-    name = str(written["name"])
-    limit = _number(written.get("max_time_limit", ((written.get("maximums") or {}).get("time"))))
-    own = [node for node in nodes if name in (node.get("partitions") or ())]
-    flags = [str(flag).lower() for flag in written.get("flags") or ()]
-    flags += [str(flag).lower() for flag in (written.get("partition") or {}).get("flags", ())]
-    accounts = str(written.get("allowed_accounts") or (written.get("accounts") or {}).get("allowed") or "")
-    return Partition(
-        name, "default" in flags, limit,
-        max((int(node.get("cpus") or 0) for node in own), default=0) or None,
-        max((int(node.get("real_memory") or 0) for node in own), default=0) or None,
-        tuple(filter(None, accounts.split(","))),
-    )  # fmt: skip

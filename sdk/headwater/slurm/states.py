@@ -112,6 +112,16 @@ def lost(where: str) -> Cause:
     )
 
 
+def taken_out(where: str) -> Cause:
+    """Slurm knows the array and not this task, which had not begun: it forgets one that is cancelled in the queue."""
+    return Cause(
+        ErrorClass.ERROR,
+        "SlurmJobEnded",
+        f"Slurm job {where} was cancelled by somebody else (scancel) before it began. "
+        "Ask who did, then: flowctl resume.",
+    )
+
+
 _HELD = {
     "JobHeldUser": "it is held: scontrol release {where}",
     "JobHeldAdmin": "an administrator holds it: ask them for `scontrol release {where}`",

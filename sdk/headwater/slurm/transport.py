@@ -58,6 +58,12 @@ class Transport(Protocol):
     def cancel(self, jobs: Sequence[str]) -> None:
         """Cancel jobs (`17`) or tasks (`17_3`); those that are over are left alone."""
 
+    def limit(self, job: int, tasks: int) -> None:
+        """Let so many tasks of an array run at once, 0 for as many as can; those that run go on.
+
+        An array that is over, or of which nothing waits any more, is left alone.
+        """
+
     def site(self) -> Site:
         """What the cluster offers."""
 

@@ -6,84 +6,21 @@ The seed of what is random is in the test's name; `HEADWATER_CHAOS=1` runs all o
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.chaos.slurm.runs import ONCE, Run, scontrol
 from tests.slurm import cluster, daemons
 from tests.slurm.jobs import until
 from tests.slurm.places import Slot
-from tests.slurm.processes import start
 
-PIPELINE = Path(__file__).parents[2] / "slurm" / "pipeline_for_tests.py"
 ROUNDS = 10 if os.environ.get("HEADWATER_CHAOS") else 2
-
-
-class Run:
-    """A pipeline of four items in a process of its own, that leave a trace each time they run."""
-
-    def __init__(self, home: Path, seconds: float) -> None:
-        self.home = home
-        self.traces = home / "ran"
-        self.traces.mkdir()
-        (home / "config.yml").write_text("slurm: {grace_seconds: 5, poll_seconds: 3}\n")
-        self.environment = {**os.environ, "HEADWATER_HOME": str(home / "state"), "PYTHONUNBUFFERED": "1"}
-        words = ["-p", f"scratch={self.traces}", "-p", f"seconds={seconds}"]
-        self.process = self.flowctl("run", str(PIPELINE), "-b", "slurm", *words)
-
-    def flowctl(self, *words: str) -> subprocess.Popen[str]:
-        """Start the command line."""
-        return start(
-            [str(Path(sys.executable).with_name("flowctl")), *words], env=self.environment, cwd=self.home
-        )
-
-    def has_begun(self, items: int = 1) -> bool:
-        """Whether so many items have run, or run."""
-        return len(list(self.traces.iterdir())) >= items
-
-    def end(self, process: subprocess.Popen[str] | None = None) -> tuple[int, str]:
-        """Wait for its end: exit code, and what it said."""
-        chosen = process or self.process
-        said, _ = chosen.communicate(timeout=100)
-        return chosen.returncode, said
-
-    def runs(self) -> dict[str, str]:
-        """How often each item ran."""
-        return {file.name: file.read_text() for file in self.traces.iterdir()}
-
-    def log(self) -> str:
-        """What is in the log of the run by now."""
-        return "".join(file.read_text() for file in (self.home / "state" / "logs").glob("*.jsonl"))
-
-    def told(self) -> str:
-        """What the command line says of the run."""
-        return self.end(self.flowctl("show", self.latest()))[1] + self.log()
-
-    def latest(self) -> str:
-        """The id of the latest run."""
-        said = self.end(self.flowctl("list", "--output", "json"))[1]
-        return str(json.loads(said)[0]["run"])
-
-    def jobs(self) -> list[str]:
-        """The ids of its jobs that are in the queue, as Slurm's commands take them."""
-        shown = subprocess.run(["squeue", "-h", "-r", "-o", "%i %j"], capture_output=True, text=True).stdout
-        run = self.latest()
-        return [line.split()[0] for line in shown.splitlines() if run in line]
-
-
-ONCE = {str(index): "x" for index in range(4)}
-
-
-def scontrol(*words: str) -> None:
-    """Do something as the administrator."""
-    subprocess.run(["scontrol", *words], check=True, capture_output=True, timeout=30)
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
@@ -170,6 +107,24 @@ def test_a_node_fails(alone: Slot, tmp_path: Path) -> None:
     code, said = run.end()
     assert code == 0, said
     assert set(run.runs()) == set(ONCE), run.told()
+
+
+def test_a_node_is_lost_for_good_with_all_that_ran_on_it(alone: Slot, tmp_path: Path) -> None:
+    run = Run(tmp_path, 8)
+    until(lambda: run.has_begun(4))
+    lost = alone.node(1)
+    scontrol("update", f"nodename={lost}", "state=drain", "reason=chaos")  # what comes next goes elsewhere
+    daemon = daemons.find(f"slurmd-{lost}")
+    assert daemon is not None
+    daemon.end(signal.SIGKILL)
+    steps = daemons.steps_on(lost)
+    assert steps
+    for process in steps:
+        os.kill(process, signal.SIGKILL)
+    code, said = run.end()
+    assert code == 0, said
+    assert set(run.runs()) == set(ONCE), run.told()
+    assert all(len(times) <= 2 for times in run.runs().values())  # once for each attempt
 
 
 def test_nodes_are_drained_and_given_back(alone: Slot, tmp_path: Path) -> None:

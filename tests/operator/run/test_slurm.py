@@ -222,6 +222,37 @@ def test_a_map_is_one_job_with_one_bridge_that_a_kill_does_not_end() -> None:
     run_simulated(run())
 
 
+def test_the_runs_parallelism_reaches_an_array_that_is_running() -> None:
+    async def run() -> None:
+        results = {index: {"x": {"json": index}} for index in range(20)}
+        report = write_report(UnitReport(items="0-19", results=results))
+        world = world_with_cluster(lambda path, attempt, index: End(0, report), 7)
+        world.nodes.stuck = "fit"
+        world.start_operator()
+        mapped = {key: each for key, each in node("fit").items() if key != "task"}
+        mapped["map"] = {"task": "m:f", "over": {"i": {"range": 20}}, "itemsPerPod": 2}
+        world.submit("run", spec(mapped, parallelism=6))
+        await world.until(lambda: limits(world) == ["6"])
+        world.api.change(WORKFLOWS, "run", spec={"parallelism": 3})
+        await world.until(lambda: limits(world) == ["3"])
+        world.api.change(WORKFLOWS, "run", spec={"parallelism": 50})
+        await world.until(lambda: limits(world) == ["10"])  # it has no more tasks
+        world.api.change(WORKFLOWS, "run", spec={"parallelism": None})
+        await world.until(lambda: limits(world) == [None])
+        world.nodes.stuck = ""
+        await world.finish("run")
+        assert world.status("run")["phase"] == "Succeeded"
+        await world.stop_operator()
+
+    run_simulated(run())
+
+
+def limits(world: World) -> list[str | None]:
+    """What bridges are told of how many tasks may run at once."""
+    pods = world.api.collection(PODS).values()
+    return [pod["metadata"]["annotations"].get("headwater.dev/limit") for pod in pods]
+
+
 def test_a_run_that_names_a_cluster_which_is_not_there_is_refused() -> None:
     async def run() -> None:
         world = World(lambda path, attempt, index: End(), 1)

@@ -56,6 +56,7 @@ def examine(cluster: Cluster) -> Iterator[Finding]:
         ("operator", _operator),
         ("permissions", _permissions),
         ("store", _store),
+        ("Slurm", _slurm),
         ("pods", _pods),
         ("runs", _runs),
     ):
@@ -242,6 +243,23 @@ def _store(cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             "store", False, f"the claim {STORE_CLAIM!r} is {phase}", "Its volume is gone: delete it."
         )
+
+
+def _slurm(cluster: Cluster) -> Iterator[Finding]:
+    for each in cluster.list(f"/apis/{GROUP}/{VERSION}/namespaces/{cluster.namespace}/slurmclusters"):
+        name, status = each["metadata"]["name"], each.get("status") or {}
+        phase, seen = status.get("phase"), status.get("lastSeen")
+        title = f"Slurm cluster {name}"
+        if phase == "Ready":
+            said = f"Slurm {status.get('version', '?')} answered at {seen}"
+            yield Finding(title, True, f"{said}; partitions: {', '.join(status.get('partitions') or ())}")
+        elif phase in ("Unreachable", "Invalid"):
+            last = f"; it answered last at {seen}" if seen else ""
+            yield Finding(title, False, f"{phase}: {status.get('message', '')}{last}")
+        else:
+            yield Finding(
+                title, None, status.get("message") or "has not been asked yet: is an operator active?"
+            )
 
 
 def _pods(cluster: Cluster) -> Iterator[Finding]:

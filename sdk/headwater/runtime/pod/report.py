@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,17 +15,33 @@ from headwater.runtime.pod.texts import cut
 
 PLACE = "/dev/termination-log"
 PLACE_VARIABLE = "HEADWATER_TERMINATION_LOG"
+PATIENCE_VARIABLE = "HEADWATER_REPORT_SECONDS"
+PAUSE_SECONDS = 0.5
 
 
 def write(report: UnitReport) -> None:
-    """Write the termination message, in place: the file is a mount and cannot be replaced."""
+    """Write the termination message, in place: the file is a mount and cannot be replaced.
+
+    Where the environment grants patience (the file is on a disk that others fill), it is tried for so many seconds;
+    what is left of it after that is empty.
+    """
     text = fitted(report)
     place = os.environ.get(PLACE_VARIABLE, PLACE)
+    end = time.monotonic() + float(os.environ.get(PATIENCE_VARIABLE, "0"))
+    while (error := _tried(place, text)) is not None and time.monotonic() < end:
+        time.sleep(PAUSE_SECONDS)
+    if error is not None:
+        _tried(place, "")
+        print(f"headwater: the report cannot be written to {place}: {error}\n{text}", file=sys.stderr)
+
+
+def _tried(place: str, text: str) -> OSError | None:
     try:
         with open(place, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        print(f"headwater: the report cannot be written to {place}: {error}\n{text}", file=sys.stderr)
+        return error
+    return None
 
 
 def fits(report: UnitReport) -> bool:
