@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -444,7 +445,7 @@ def _typed(target: Target) -> Spec:
 _POLICY = {
     "image": "image", "resources": "resources", "executor": "executor", "slurm": "slurm",
     "pod_template": "podTemplate", "node_selector": "nodeSelector", "tolerations": "tolerations",
-    "labels": "labels", "annotations": "annotations", "queue_timeout": "queueTimeout",
+    "labels": "labels", "annotations": "annotations",
     "continue_on_failure": "continueOnFailure",
 }  # fmt: skip
 _SBATCH = (
@@ -460,9 +461,9 @@ def _policy_of(options: Mapping[str, Any]) -> Spec:
         retry.setdefault("limit", options["retries"])
     if retry:
         policy["retry"] = retry
-    timeout = options.get("timeout")
-    if timeout is not None:
-        policy["timeout"] = timeout if isinstance(timeout, str) else f"{float(timeout):g}s"
+    for name, key in (("timeout", "timeout"), ("queue_timeout", "queueTimeout")):
+        if options.get(name) is not None:
+            policy[key] = _duration(options[name])
     cache = options.get("cache")
     if cache:
         policy["cache"] = "inputs" if cache == "inputs" else "code"
@@ -470,6 +471,15 @@ def _policy_of(options: Mapping[str, Any]) -> Spec:
     if directives:
         policy["slurm"] = {**directives, **policy.get("slurm", {})}
     return policy
+
+
+def _duration(given: str | float) -> str:
+    """As the document has it; a number is in seconds.
+
+    >>> _duration("15m"), _duration(0.5), _duration(1_500_000)
+    ('15m', '0.5s', '1500000s')
+    """
+    return given if isinstance(given, str) else f"{Decimal(str(given)):f}s"
 
 
 def _is_json(value: Any) -> bool:
