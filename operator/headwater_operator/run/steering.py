@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from headwater.engine.graph import Map
 
 from headwater_operator.builders import RunContext
+from headwater_operator.builders.maps import DEFAULT_PARALLELISM
 from headwater_operator.builders.names import LIMIT, owner_reference
 from headwater_operator.run.cluster import Cluster
 from headwater_operator.run.memory import Run, Wave
@@ -25,7 +26,9 @@ async def steer(cluster: Cluster, run: Run, name: str, wave: Wave) -> None:
         await _steer_bridge(cluster, run, name, wave)
         return
     wanted = _at_once(run, name)
-    if wanted is not None and wanted != job.parallelism:
+    if wanted is None:  # a limit of the run may have been lifted
+        wanted = max(_without_limit(run, name), job.parallelism)
+    if wanted != job.parallelism:
         await cluster.patch("Job", run.key[0], name, {"spec": {"parallelism": wanted}})
 
 
@@ -67,6 +70,18 @@ def _at_once(run: Run, name: str) -> int | None:
     units = sum(not expected.stage for expected in run.expected.values())
     most = {each: _most(run, wave) for each, wave in run.jobs.items() if each == name or each in run.created}
     return shared_out(engine.parallelism - units, most)[name]
+
+
+def _without_limit(run: Run, name: str) -> int:
+    """How many pods of a Job may run where only its map limits them, whose limit its Jobs share."""
+    wave = run.jobs[name]
+    kind = _kind(run, wave)
+    if not isinstance(kind, Map):
+        return 0
+    if kind.parallelism is None:
+        return min(_most(run, wave), DEFAULT_PARALLELISM)
+    jobs = {each: _most(run, other) for each, other in run.jobs.items() if other.path == wave.path}
+    return shared_out(kind.parallelism, jobs)[name]
 
 
 def shared_out(room: int, most: Mapping[str, int]) -> dict[str, int]:

@@ -78,7 +78,7 @@ def test_a_suspended_map_goes_on_where_it_was_with_nothing_run_twice() -> None:
     run_simulated(run())
 
 
-def test_the_runs_parallelism_holds_for_the_pods_of_maps_and_can_be_raised() -> None:
+def test_the_runs_parallelism_holds_for_the_pods_of_maps_and_can_be_raised_and_lifted() -> None:
     async def run() -> None:
         world = World(lambda path, attempt, index: End(), 3)
         spec = mapped(parallelism=2)
@@ -90,6 +90,8 @@ def test_the_runs_parallelism_holds_for_the_pods_of_maps_and_can_be_raised() -> 
         assert world.api.collection(JOBS)[job]["spec"]["parallelism"] == 2
         world.api.change(WORKFLOWS, "run", spec={"parallelism": 5})
         await world.until(lambda: world.api.collection(JOBS)[job]["spec"]["parallelism"] == 5)
+        world.api.change(WORKFLOWS, "run", spec={"parallelism": None})
+        await world.until(lambda: world.api.collection(JOBS)[job]["spec"]["parallelism"] == 12)
         await world.finish("run")
         assert world.status("run")["phase"] == "Succeeded"
         await world.stop_operator()
