@@ -127,7 +127,7 @@ def _parts_of(node: Node, graph: Graph, code: Code) -> _KeyParts:
 class CacheAccess:
     """The cache as a run uses it. `overwrite` recomputes everything and keeps the new outputs."""
 
-    directory: Path
+    directory: Path | str
     overwrite: bool = False
     run_id: str = ""
     _parts: dict[int, _KeyParts] = field(default_factory=dict, compare=False, repr=False)
@@ -176,4 +176,4 @@ class CacheAccess:
         return ClaimedEntry(None, found)
 
 
-_opened: dict[Path, Cache] = {}
+_opened: dict[Path | str, Cache] = {}

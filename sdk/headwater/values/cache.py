@@ -113,6 +113,9 @@ class Claim:
 class Cache:
     """A folder of cached outputs, safe for any number of threads and processes at once.
 
+    A place of an object store (an fsspec URL) does as well, but for this: nothing can be locked there, so equal
+    calls at the same time all compute, and `ls` and `clear` are for folders.
+
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
     >>> cache = Cache(folder.name)
@@ -126,8 +129,9 @@ class Cache:
     """
 
     def __init__(self, directory: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> None:
-        self.directory = Path(directory)
-        self.store = ArtifactStore(self.directory / "artifacts")
+        self._files = ArtifactStore(directory)
+        self.directory = Path(self._files.url)
+        self.store = ArtifactStore(os.path.join(self._files.url, "artifacts"))
         self._clock = clock
         self._warned: set[str] = set()
 
@@ -191,6 +195,8 @@ class Cache:
             hit = self.read(key)
             if hit is not None:
                 return hit
+        if not self._files.is_local:
+            return Claim(self, key, None)
         path = self.directory / "locks" / key.digest
         if wait and locks.is_mine(path):
             return Claim(self, key, None)
@@ -245,10 +251,7 @@ class Cache:
                 "outputs": encoded,
             }
             body = json.dumps(content, separators=(",", ":")).encode()
-            path = self._path(key.digest)
-            if path.is_dir():
-                _remove_tree(path)
-            write_atomically(path, [_MAGIC, sha256(body).hexdigest().encode(), b"\n", body])
+            self._put(key.digest, [_MAGIC, sha256(body).hexdigest().encode(), b"\n", body])
         except (OSError, StoreError) as error:
             self._warn(f"keeps no outputs of {key.node}", error)
             return False
@@ -304,21 +307,30 @@ class Cache:
     # ------------------------------------------------------------
 
     def _path(self, digest: str) -> Path:
-        return self.directory / "entries" / digest[:2] / (digest[2:] + _SUFFIX)
+        return self.directory / _place(digest)
+
+    def _put(self, digest: str, pieces: list[bytes]) -> None:
+        path = self._path(digest)
+        if not self._files.is_local:
+            self._files.write_file(_place(digest), pieces)
+            return
+        if path.is_dir():
+            _remove_tree(path)
+        write_atomically(path, pieces)
 
     def _digests(self) -> list[str]:
         found = (self.directory / "entries").glob(f"??/*{_SUFFIX}")
         return [path.parent.name + path.name.removesuffix(_SUFFIX) for path in found if path.name[0] != "."]
 
     def _load(self, digest: str, *, quiet: bool = False) -> tuple[Entry, dict[str, Any]] | None:
-        path = self._path(digest)
+        path = os.path.join(self._files.url, _place(digest))
         try:
-            raw = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
+            raw = self._files.read_file(_place(digest))
+        except StoreError as error:
             if not quiet:
                 logger.warning("Cache entry %s cannot be read; the node runs again: %s", path, error)
+            return None
+        if raw is None:
             return None
         try:
             head, _, body = raw.partition(b"\n")
@@ -355,7 +367,12 @@ class Cache:
         reason = str(error)
         if reason not in self._warned:
             self._warned.add(reason)
-            logger.warning("The cache %s %s: %s", self.directory, what, reason)
+            logger.warning("The cache %s %s: %s", self._files.url, what, reason)
+
+
+def _place(digest: str) -> str:
+    """Where the entry of a key lies below the cache."""
+    return f"entries/{digest[:2]}/{digest[2:]}{_SUFFIX}"
 
 
 def holds_failure(value: object) -> bool:

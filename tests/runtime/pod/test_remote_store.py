@@ -71,10 +71,24 @@ def test_a_unit_goes_on_where_it_was(remote):
     assert (remote.folder / "calls").read_text() == "gen "
 
 
-def test_a_cache_needs_a_folder_and_says_so_once(remote):
-    ended = remote.task("work:gen", inputs={"n": 1}, policy={"cache": "code"})
-    assert ended.code == 0
-    assert ended.err.count("nothing is cached") == 1
+@pytest.mark.parametrize("length", [3, 9000])
+def test_outputs_are_cached_in_the_store(remote, length):
+    """Small ones within their entry, large ones as artifacts beside it."""
+    first, again = (remote.task("work:gen", inputs={"n": length}, policy={"cache": "code"}) for _ in range(2))
+    assert (first.report.cached, again.report.cached, again.err) == (0, 1, "")
+    assert remote.output(again, "raw") == list(range(length))
+    assert (remote.folder / "calls").read_text() == "gen "
+    other = remote.task("work:gen", inputs={"n": length + 1}, policy={"cache": "code"})
+    assert other.report.cached == 0
+
+
+def test_a_cache_entry_that_is_corrupt_is_computed_again(remote):
+    remote.task("work:gen", inputs={"n": 3}, policy={"cache": "code"})
+    (entry,) = (remote.folder / "remote" / "cache" / "entries").glob("*/*")
+    entry.write_bytes(entry.read_bytes()[:-1])
+    again = remote.task("work:gen", inputs={"n": 3}, policy={"cache": "code"})
+    assert (again.code, again.report.cached) == (0, 0)
+    assert "is corrupt; the node runs again" in again.err
 
 
 def test_a_store_that_is_not_there(remote):

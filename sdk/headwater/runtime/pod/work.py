@@ -141,19 +141,10 @@ class Work:
         """The cache in the artifact store; None where there is none."""
         if not self.spec.store:
             return None
-        store = self.values.store
-        if not store.is_local:
-            import logging
-
-            logging.getLogger("headwater").warning(
-                "nothing is cached: the cache needs a store that is a folder, and this run's is %s", store.url
-            )
-            return None
-        from pathlib import Path
-
         from headwater.runtime.caching import CacheAccess
 
-        return CacheAccess(Path(store.url) / "cache", self.spec.overwrite_cache, self.spec.run)
+        where = f"{self.values.store.url.rstrip('/')}/cache"
+        return CacheAccess(where, self.spec.overwrite_cache, self.spec.run)
 
     # ------------------------------------------------------------------ what went wrong
 
