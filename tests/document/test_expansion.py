@@ -55,6 +55,31 @@ def test_several_blocks_still_need_an_entrypoint() -> None:
     assert [problem.path for problem in problems_of(found)] == ["spec.entrypoint"]
 
 
+def test_what_a_template_merges_into_all_its_pods_is_merged_with_what_a_node_says() -> None:
+    template = {
+        "defaults": {
+            "podTemplate": {"spec": {"priorityClassName": "low", "volumes": [{"name": "a", "emptyDir": {}}]}}
+        },
+        "blocks": [
+            {
+                "name": "main",
+                "nodes": [
+                    {
+                        "name": "fit",
+                        "task": "m:fit",
+                        "podTemplate": {"spec": {"volumes": [{"name": "b", "emptyDir": {}}]}},
+                    }
+                ],
+            }
+        ],
+    }
+    (node,) = expanded(template, blocks=calling())["spec"]["blocks"][1]["nodes"]
+    assert node["podTemplate"]["spec"] == {
+        "priorityClassName": "low",
+        "volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {}}],
+    }
+
+
 def test_the_defaults_of_a_template_go_with_its_nodes() -> None:
     template = {
         "defaults": {"retry": {"limit": 2}, "timeout": "1m", "labels": {"a": "1", "b": "1"}},

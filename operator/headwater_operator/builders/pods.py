@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from headwater.document.pod_merge import strategic_merge
 from headwater.errors import DocumentError
 
 from headwater_operator.builders.documents import Step, engine_policy, pod_policy, pod_templates
 from headwater_operator.builders.inputs import BuildSettings, MapStep, RunContext
-from headwater_operator.builders.merge import strategic_merge
 from headwater_operator.builders.names import ATTEMPT, CHUNK, LIMIT, PATH, STAGE, ChildKind, child_labels
 from headwater_operator.builders.quantities import with_more_memory
 from headwater_operator.builders.security import refuse_host, settle_privileges

@@ -154,6 +154,10 @@ def _bring_defaults(template: Spec) -> None:
         for key, value in defaults.items():
             if key in ("labels", "annotations"):
                 node[key] = {**value, **(node.get(key) or {})}
+            elif key == "podTemplate" and node.get(key):
+                from headwater.document.pod_merge import strategic_merge
+
+                node[key] = strategic_merge(copy.deepcopy(value), node[key])
             else:
                 node.setdefault(key, copy.deepcopy(value))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from headwater.document.pod_merge import strategic_merge
 from headwater.errors import DocumentError
-from headwater_operator.builders.merge import strategic_merge
 
 POD = {
     "metadata": {"labels": {"app": "a"}, "finalizers": ["x"]},
