@@ -105,6 +105,17 @@ class Pod:
         assert self.report.exists(), said
         return process.returncode, read_report(self.report.read_text()), said
 
+    def killed_after(self, seconds: float) -> bool:
+        """Run it for so long and kill it; whether it had not ended by then."""
+        process = self.start()
+        try:
+            process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            return True
+        return False
+
     def has_ended(self, items: int) -> bool:
         """Whether so many have come to their end: what is left is to write the results."""
         return len(list(self.folder.glob("ended-*"))) == items

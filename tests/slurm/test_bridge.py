@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -129,26 +130,31 @@ def test_cancel_ends_a_job_that_an_earlier_bridge_has_submitted(slurm: Slot, tmp
     assert "was cancelled by somebody else" in report.failure["message"]
 
 
+KILLS = int(os.environ.get("HEADWATER_CHAOS_KILLS", "6"))
+KILLS_OF_A_RUN = 3
+
+
+@pytest.mark.timeout(120 + 10 * KILLS)
 def test_killed_at_any_moment_no_job_runs_twice_and_no_result_is_lost(slurm: Slot, tmp_path: Path) -> None:
-    """A short version; `HEADWATER_CHAOS_KILLS=100` makes it long."""
-    kills = int(os.environ.get("HEADWATER_CHAOS_KILLS", "6"))
+    """A short version; `HEADWATER_CHAOS_KILLS=100` makes it long. Each few kills are of a job of their own."""
     moments = random.Random(6)
-    xs = list(range(20, 28))
-    unit = unit_of(
-        tmp_path, unique("killed"), does="items", xs=xs, items="0-7", per_pod=2, inputs={"seconds": 0.5},
-        over={"x": {"json": xs}},
-    )  # fmt: skip
-    pod = Pod(tmp_path, slurm, "local", unit)
-    for _ in range(kills):
-        process = pod.start()
-        try:
-            process.communicate(timeout=moments.uniform(0.1, 2.0))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-    _, report, said = pod.run()
-    assert report.items == "0-7", said
-    assert pod.runs() == {f"ran-{x}": "x" for x in xs}
+    xs = list(range(20, 24))
+    killed = 0
+    for number in itertools.count():
+        if killed >= KILLS:
+            return
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        unit = unit_of(
+            folder, unique("killed"), does="items", xs=xs, items="0-3", per_pod=2, inputs={"seconds": 0.5},
+            over={"x": {"json": xs}},
+        )  # fmt: skip
+        pod = Pod(folder, slurm, "local", unit)
+        for _ in range(KILLS_OF_A_RUN):
+            killed += pod.killed_after(moments.uniform(0.1, 1.5))
+        _, report, said = pod.run()
+        assert report.items == "0-3", said
+        assert pod.runs() == {f"ran-{x}": "x" for x in xs}
 
 
 def test_values_are_carried_between_the_claim_of_the_pods_and_the_cluster(
