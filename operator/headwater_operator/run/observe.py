@@ -93,6 +93,7 @@ def _started(run: Run, sight: Sight, name: str, expected: Expected) -> list[Even
     run.started_pods.add(name)
     created, _ = run.launched.get(expected.path, (sight.now, 0.0))
     run.launched[expected.path] = (created, max(sight.now - created, 0.0))
+    run.begun.pop(expected.path, None)  # of an attempt before: it goes to the end
     run.begun[expected.path] = sight.now
     return [Started(expected.path, expected.attempt, sight.now)]
 

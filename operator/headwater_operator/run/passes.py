@@ -34,7 +34,7 @@ from headwater_operator.run.observe import Sight, items_failed, items_pod_events
 from headwater_operator.run.views import PodView, WorkflowView
 
 APPROVALS = "headwater.dev/approvals"
-SAY_BEGUN_AFTER = 2.0
+SAY_BEGUN_AFTER = 5.0
 _HOLD = 0.5
 _LONGEST_HOLD = 30.0
 
@@ -64,12 +64,13 @@ def run_pass(run: Run, view: WorkflowView, sight: Sight, settings: BuildSettings
 
 def _note_begun(run: Run, now: float) -> None:
     """A node that has run for a while is to be seen to run: a write that those which end at once do not need."""
-    for path, since in list(run.begun.items()):
+    while run.begun:
+        path, since = next(iter(run.begun.items()))  # the first is the longest there
+        if now - since < SAY_BEGUN_AFTER:
+            return
+        del run.begun[path]
         state = run.engine.states.get(path)
-        if state is None or state.phase is not Phase.RUNNING:
-            del run.begun[path]
-        elif now - since >= SAY_BEGUN_AFTER:
-            del run.begun[path]
+        if state is not None and state.phase is Phase.RUNNING:
             run.changed[path] = state
 
 

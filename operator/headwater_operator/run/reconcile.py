@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Protocol
 
 from headwater.engine.events import Failed, Failure
@@ -360,7 +361,7 @@ class Reconciler:
         dates = [*run.timers.values(), *run.release_at.values()] if run.held else list(run.timers.values())
         dates += [each.not_before for each in run.uncreated.values()]
         dates += [since + 5.0 for since in run.unsettled.values()]
-        dates += [since + SAY_BEGUN_AFTER for since in run.begun.values()]
+        dates += [since + SAY_BEGUN_AFTER for since in islice(run.begun.values(), 1)]
         if dates:
             self.queue.add_after(run.key, max(min(dates) - now, 0.01))
         pending = len(run.expected) - len(run.started_pods)
