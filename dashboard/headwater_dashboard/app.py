@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from headwater.backends.kubernetes.api import Cluster
@@ -24,11 +24,10 @@ from headwater_dashboard.live import INTERVAL, Hub
 from headwater_dashboard.logs import Logs
 from headwater_dashboard.options import Options
 from headwater_dashboard.problems import RequestError, body_of, status_of
-from headwater_dashboard.routes import PROBLEMS, AppOptions
+from headwater_dashboard.routes import API, PROBLEMS, AppOptions, only_known_parameters
 from headwater_dashboard.security import Guard
 from headwater_dashboard.store import Store
 
-API = "/api/v1"
 _ROUTERS = (runs.router, inside.router, artifacts.router, streams.router, actions.router, templates.router)
 
 
@@ -57,9 +56,8 @@ def create_app(options: Options, *, folder: Path = page.PAGE, interval: float = 
     app.state.logs = Logs(app.state.store, keep=options.keep_logs)
     app.state.artifacts = ArtifactStore(options.artifacts or state_dir() / "artifacts")
     app.state.page = folder
-    for router in _ROUTERS:
-        app.include_router(router, prefix=API)
-    app.include_router(_own, prefix=API)
+    for router in (*_ROUTERS, _own):
+        app.include_router(router, prefix=API, dependencies=[Depends(only_known_parameters)])
     app.include_router(_health)
     app.include_router(page.router)
     app.add_middleware(_guard, options=options)

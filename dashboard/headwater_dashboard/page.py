@@ -16,7 +16,7 @@ _FOR_EVER = "public, max-age=31536000, immutable"  # Vite puts a digest into the
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/{path:path}")
+@router.api_route("/{path:path}", methods=["GET", "HEAD"])
 def get_page(request: Request, path: str) -> Response:
     """A file of the page, or the page itself."""
     if path == "api" or path.startswith("api/"):

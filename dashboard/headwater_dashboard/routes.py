@@ -10,7 +10,10 @@ from headwater_dashboard.access import Access, Person
 from headwater_dashboard.logs import Logs
 from headwater_dashboard.models import Problem
 from headwater_dashboard.options import Options
+from headwater_dashboard.problems import RequestError
 from headwater_dashboard.store import Store
+
+API = "/api/v1"
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": said}
@@ -54,6 +57,22 @@ def logs_of(request: Request) -> Logs:
     """Where the application finds logs."""
     logs: Logs = request.app.state.logs
     return logs
+
+
+def only_known_parameters(request: Request) -> None:
+    """Refuse a query parameter that the route does not have: a filter that is misspelt would let everything pass.
+
+    Raises:
+        RequestError: the name of the parameter, and which there are.
+    """
+    path = request.scope["route"].path_format  # older versions of FastAPI have the prefix in it
+    paths = request.app.openapi()["paths"]
+    route = (paths.get(path) or paths[f"{API}{path}"])[request.method.lower()]
+    known = [each["name"] for each in route.get("parameters", ()) if each["in"] == "query"]
+    unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
+    if unknown:
+        options = f"There are {', '.join(known)}." if known else "It has none."
+        raise RequestError(422, f"there is no query parameter {unknown[0][:80]!r} here", fix=options)
 
 
 AppStore = Annotated[Store, Depends(store_of)]

@@ -143,6 +143,14 @@ def test_names_that_hold_html_come_back_as_they_are(ask: TestClient, insert: Ins
     assert ask.get("/api/v1/names").json()["names"] == [name]
 
 
+def test_a_filter_that_does_not_exist_is_refused_and_not_passed_over(ask: TestClient) -> None:
+    answer = ask.get("/api/v1/runs?workflow=fit")
+    assert answer.status_code == 422
+    assert answer.json()["message"] == "there is no query parameter 'workflow' here"
+    assert "name" in answer.json()["fix"]
+    assert ask.get("/api/v1/names?x=1").json()["fix"] == "It has none."
+
+
 def test_an_unknown_run_says_how_to_find_runs(ask: TestClient, insert: Insert) -> None:
     insert("run", run_row("r1"))
     for part in (
