@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -109,7 +109,7 @@ class Api:
             if not token:
                 return
 
-    async def watch(self, path: str, params: Params, idle: float = 90.0) -> AsyncIterator[Object]:
+    async def watch(self, path: str, params: Params, idle: float = 90.0) -> AsyncGenerator[Object, None]:
         """The events of a watch until the server ends it, or nothing is heard for `idle` seconds."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=idle)
         asked = {**params, "watch": "1", "allowWatchBookmarks": "true"}
