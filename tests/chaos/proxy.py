@@ -18,6 +18,7 @@ from pathlib import Path
 import aiohttp
 import yaml
 from aiohttp import web
+from headwater_operator.kube.api import connector_of
 from headwater_operator.kube.connection import connect
 from yarl import URL
 
@@ -85,9 +86,7 @@ class FaultProxy:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[FaultProxy]:
         """Serve for the time of a `with`."""
-        tls = self._connection.tls()
-        connector = aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else True)
-        async with aiohttp.ClientSession(connector=connector) as session:
+        async with aiohttp.ClientSession(connector=connector_of(self._connection)) as session:
             self._session = session
             app = web.Application(client_max_size=64 * 1024 * 1024)
             app.router.add_route("*", "/{path:.*}", self._handle)

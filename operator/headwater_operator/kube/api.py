@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
@@ -197,14 +198,27 @@ class Api:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            tls = self.connection.tls()
-            connector = aiohttp.TCPConnector(
-                limit=0, ssl=tls if tls is not None else True, keepalive_timeout=60
-            )
             self._session = aiohttp.ClientSession(
-                connector=connector, headers={"User-Agent": "headwater-operator"}, auto_decompress=True
+                connector=connector_of(self.connection),
+                headers={"User-Agent": "headwater-operator"},
+                auto_decompress=True,
             )
         return self._session
+
+
+def connector_of(connection: Connection) -> aiohttp.TCPConnector:
+    """A pool of connections without a limit.
+
+    Before Python 3.12.7 asyncio keeps a TLS connection open whose other side does not answer its farewell;
+    the pool cuts those when it is closed.
+    """
+    tls = connection.tls()
+    return aiohttp.TCPConnector(
+        limit=0,
+        ssl=tls if tls is not None else True,
+        keepalive_timeout=60,
+        enable_cleanup_closed=sys.version_info < (3, 12, 7),
+    )
 
 
 def _passes(error: ApiError) -> bool:
