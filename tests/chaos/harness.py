@@ -19,7 +19,7 @@ import random
 import signal
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,13 +81,10 @@ class Watched:
     async def _watch(self, version: str) -> str:
         asked = {**self._params, "resourceVersion": version, "timeoutSeconds": "120"}
         with suppress(aiohttp.ClientError, TimeoutError, OSError):
-            async with aclosing(self.api.watch(self.path, asked)) as events:
-                async for event in events:
-                    if event["type"] == "ERROR":
-                        raise ApiError(410, "forgotten")
-                    version = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK":
-                        self._take(event)
+            async for event in self.api.watch(self.path, asked):
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] != "BOOKMARK":
+                    self._take(event)
         return version
 
     def _take(self, event: Object) -> None:

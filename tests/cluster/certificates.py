@@ -22,21 +22,22 @@ PEM = serialization.Encoding.PEM
 
 
 class Authority:
-    """A certificate authority whose files lie in `.cluster/pki`; made by the first one who asks."""
+    """A certificate authority whose files lie in a folder; made by the first one who asks."""
 
-    def __init__(self) -> None:
-        PKI.mkdir(parents=True, exist_ok=True)
-        if not (PKI / "ca.crt").exists():
-            self._key = _new_key("ca")
+    def __init__(self, folder: Path = PKI) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "ca.crt").exists():
+            self._key = _new_key(folder / "ca")
             self._name = _subject("headwater-test-cluster", ())
-            (PKI / "ca.crt").write_bytes(self._sign(self._name, self._key, (), authority=True))
-        self._key = _load_key("ca")
-        self._name = x509.load_pem_x509_certificate((PKI / "ca.crt").read_bytes()).subject
+            (folder / "ca.crt").write_bytes(self._sign(self._name, self._key, (), authority=True))
+        self._key = _load_key(folder / "ca")
+        self._name = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes()).subject
 
     def issue(self, file: str, name: str, *, groups: Sequence[str] = (), hosts: Sequence[str] = ()) -> None:
         """Write `file`.crt and `file`.key for the user or server `name`."""
-        certificate = self._sign(_subject(name, groups), _new_key(file), hosts, authority=False)
-        (PKI / f"{file}.crt").write_bytes(certificate)
+        certificate = self._sign(_subject(name, groups), _new_key(self.folder / file), hosts, authority=False)
+        (self.folder / f"{file}.crt").write_bytes(certificate)
 
     def _sign(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, hosts: Sequence[str], *, authority: bool
@@ -71,19 +72,19 @@ def _subject(name: str, groups: Sequence[str]) -> x509.Name:
     return x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _new_key(file: str) -> ec.EllipticCurvePrivateKey:
+def _new_key(file: Path) -> ec.EllipticCurvePrivateKey:
     key = ec.generate_private_key(ec.SECP256R1())
     form = serialization.PrivateFormat.PKCS8
-    path = PKI / f"{file}.key"
+    path = file.with_suffix(".key")
     path.touch(mode=0o600)
     path.write_bytes(key.private_bytes(PEM, form, serialization.NoEncryption()))
     public = key.public_key().public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    (PKI / f"{file}.pub").write_bytes(public)
+    file.with_suffix(".pub").write_bytes(public)
     return key
 
 
-def _load_key(file: str) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key((PKI / f"{file}.key").read_bytes(), None)
+def _load_key(file: Path) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(file.with_suffix(".key").read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return key
 
@@ -106,7 +107,7 @@ def issue_all(host: str, node: str) -> None:
     )
     for user in ("controller-manager", "scheduler", "proxy"):
         authority.issue(user, f"system:kube-{user}")
-    _new_key("service-accounts")
+    _new_key(PKI / "service-accounts")
 
 
 def write_kubeconfig(path: Path, user: str, server: str) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import json
 import random
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -110,8 +110,12 @@ class Api:
             if not token:
                 return
 
-    async def watch(self, path: str, params: Params, idle: float = 90.0) -> AsyncGenerator[Object, None]:
-        """The events of a watch until the server ends it, or nothing is heard for `idle` seconds."""
+    async def watch(self, path: str, params: Params, idle: float = 90.0) -> AsyncIterator[Object]:
+        """The events of a watch until the server ends it, or nothing is heard for `idle` seconds.
+
+        Raises:
+            ApiError: the server refuses the watch, or says in it that it cannot go on (410: list anew).
+        """
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=idle)
         asked = {**params, "watch": "1", "allowWatchBookmarks": "true"}
         async with self._open().get(
@@ -124,7 +128,11 @@ class Api:
                 lines = (rest + chunk).split(b"\n")
                 rest = lines.pop()
                 for line in lines:
-                    yield from_json(line)
+                    event = from_json(line)
+                    if event["type"] == "ERROR":
+                        said = event["object"]
+                        raise ApiError(int(said.get("code") or 0), str(said.get("message")), said)
+                    yield event
 
     # ------------------------------------------------------------
 

@@ -11,7 +11,6 @@ import logging
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from typing import Any, Generic, Protocol, TypeVar
 
 import aiohttp
@@ -133,10 +132,8 @@ class Informer(Generic[T]):
             seconds = max(5, min(300, int(until - loop.time())))
             params = {**self._params, "resourceVersion": str(self._version), "timeoutSeconds": str(seconds)}
             try:
-                # Closed at once when an event raises: its connection is not left to the garbage collector.
-                async with aclosing(self.api.watch(self.path, params)) as events:
-                    async for event in events:
-                        self._take(event)
+                async for event in self.api.watch(self.path, params):
+                    self._take(event)
             except ApiError as error:
                 if error.status == 410 or failures >= PATIENCE:
                     raise
@@ -149,8 +146,6 @@ class Informer(Generic[T]):
 
     def _take(self, event: Object) -> None:
         kind, obj = event["type"], event["object"]
-        if kind == "ERROR":
-            raise ApiError(int(obj.get("code") or 0), str(obj.get("message")), obj)
         version = int(obj["metadata"]["resourceVersion"])
         if kind == "DELETED":
             self._drop(key_of(obj), version)
