@@ -299,6 +299,34 @@ def mapped(total=5, body=None, blocks=(), **options):
     return graph(node, blocks=blocks, parallelism=parallelism)
 
 
+@pytest.mark.parametrize("retry", [Retry(limit=0), Retry(limit=3)])
+def test_a_map_whose_items_cannot_be_run_at_all_has_failed_whatever_was_under_way(retry):
+    engine = Engine(mapped(policy=Policy(retry=retry), run_parallelism=3), {})
+    engine.start(0.0)
+    engine.handle(Sized("m", 5, 1.0))
+    engine.handle(ItemsSucceeded("m", ((0, 1),), 2.0))
+    refused = Failure("Invalid", "no such volume", ErrorClass.INVALID)
+    withdrawn, finish = engine.handle(Failed("m", 1, refused, 3.0))
+    assert (withdrawn, finish) == (Cancel("m", 0, "its items cannot be run"), Finish("Failed"))
+    assert (engine.error.message, engine.error.node) == ("no such volume", "m")
+    assert engine.running == engine.busy_slots == 0
+
+
+def test_a_map_that_waits_elsewhere_is_timed_from_its_first_item_on():
+    engine = Engine(mapped(policy=Policy(timeout=30)), {}, queued=True)
+    begun = engine.start(0.0) + engine.handle(Sized("m", 5, 1.0))
+    assert not [command for command in begun if isinstance(command, SetTimer)]
+    assert engine.handle(Started("m", 1, 100.0)) == [SetTimer("timeout:m:1", 30)]
+    assert engine.handle(Started("m", 1, 101.0)) == []
+    assert Cancel("m", 0, "timeout") in engine.handle(TimerFired("timeout:m:1", 130.0))
+
+
+def test_a_map_that_is_run_at_once_is_timed_from_when_it_is_handed_out():
+    engine = Engine(mapped(policy=Policy(timeout=30)), {})
+    engine.start(0.0)
+    assert SetTimer("timeout:m:1", 30) in engine.handle(Sized("m", 5, 1.0))
+
+
 def impatient(**options):
     """A map of five items that is to start within 30 s, and has been handed out."""
     engine = Engine(mapped(policy=Policy(queue_timeout=30), **options), {})
@@ -314,6 +342,12 @@ def test_a_map_of_which_nothing_starts_in_time_is_withdrawn_and_has_failed():
     assert (withdrawn, finish) == (Cancel("m", 0, "queueTimeout"), Finish("Failed"))
     assert engine.error.message == "did not start within its queueTimeout of 30 s"
     assert engine.running == engine.busy_slots == 0
+
+
+def test_what_a_node_has_waited_for_in_vain_is_told():
+    engine = impatient()
+    engine.handle(TimerFired("queue:m:1", 31.0, "secret 'token' is missing"))
+    assert engine.error.message.endswith("its queueTimeout of 30 s: secret 'token' is missing")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 from headwater.document.unit import UnitReport, UnitSpec, read_report, write_unit
 
 from tests.slurm.jobs import cluster_by
+from tests.slurm.login_node import LoginNode
 from tests.slurm.places import Slot
 from tests.slurm.processes import start
 
@@ -72,7 +73,15 @@ def unit_of(tmp_path: Path, name: str, **more: Any) -> UnitSpec:
 class Pod:
     """What Kubernetes would make of a bridge: its environment, its termination message."""
 
-    def __init__(self, tmp_path: Path, slot: Slot, transport: str, unit: UnitSpec, **asked: Any) -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        slot: Slot,
+        transport: str,
+        unit: UnitSpec,
+        node: LoginNode | None = None,
+        **asked: Any,
+    ) -> None:
         self.folder = tmp_path
         self.report = tmp_path / "termination-log"
         (tmp_path / "bundle.zip").write_bytes(_bundle())
@@ -80,7 +89,8 @@ class Pod:
         (tmp_path / "work").mkdir(exist_ok=True)
         order = {"parallelism": asked.pop("parallelism", None)}
         spec = {
-            "transport": transport, "endpoint": cluster.endpoint, "workdir": str(tmp_path / "work"),
+            "transport": transport, "endpoint": node.endpoint if node else cluster.endpoint,
+            "workdir": str(tmp_path / "work"),
             "python": sys.executable, "pollSeconds": 2, "graceSeconds": 5,
         }  # fmt: skip
         self.environment = {
@@ -88,7 +98,7 @@ class Pod:
             "HEADWATER_UNIT": write_unit(unit),
             "HEADWATER_SLURM": json.dumps({"cluster": spec, "name": unit.name, "slurm": asked, **order}),
             "HEADWATER_CODE": str(tmp_path / "bundle.zip"),
-            "HEADWATER_SLURM_SECRET": str(cluster.secret or tmp_path / "none"),
+            "HEADWATER_SLURM_SECRET": str(node.secret if node else cluster.secret or tmp_path / "none"),
             "HEADWATER_TERMINATION_LOG": str(self.report),
             "HEADWATER_SLURM_LIMIT": str(tmp_path / "limit"),
         }
@@ -123,3 +133,20 @@ class Pod:
     def runs(self) -> dict[str, str]:
         """How often each item ran."""
         return {file.name: file.read_text() for file in self.folder.glob("ran-*")}
+
+
+def said_until(process: subprocess.Popen[str], words: str) -> str:
+    """What it prints, up to the line with these words."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if words in line:
+            return said
+    raise AssertionError(said)
+
+
+def rest_of(process: subprocess.Popen[str], seconds: float = 60) -> str:
+    """What it prints from here to its end."""
+    said, _ = process.communicate(timeout=seconds)
+    return said

@@ -23,6 +23,7 @@ UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
 SetEnv SLURM_CONF={state}/slurm.conf
+AcceptEnv SBATCH_*
 """
 
 

@@ -7,15 +7,18 @@ import os
 import random
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from headwater.document.unit import UnitSpec
+from headwater.document.unit import UnitSpec, read_report
 from headwater.values.codec import decode, encode
 from headwater.values.store import ArtifactStore
 
-from tests.slurm.bridges import Pod, unit_of
+from tests.slurm.bridges import Pod, rest_of, said_until, unit_of
+from tests.slurm.connections import Tunnel
 from tests.slurm.jobs import TRANSPORTS, unique, until
+from tests.slurm.login_node import login_node
 from tests.slurm.places import Slot
 
 
@@ -115,6 +118,46 @@ def test_sigterm_detaches_and_the_next_bridge_goes_on(slurm: Slot, tmp_path: Pat
     assert (first.returncode, pod.report.exists()) == (143, False), said
     code, report, _ = pod.run()
     assert (code, report.outputs, pod.runs()) == (0, {"y": {"json": 8}}, {"ran-4": "x"})
+
+
+def test_a_login_node_that_is_away_for_a_while_costs_nothing(slurm: Slot, tmp_path: Path) -> None:
+    with Tunnel(slurm.ssh) as tunnel:
+        node = tunnel.login_node(login_node(slurm), tmp_path / "tunnel")
+        unit = unit_of(tmp_path, unique("away"), inputs={"seconds": 2})
+        pod = Pod(tmp_path, slurm, "ssh", unit, node)
+        process = pod.start()
+        until(lambda: pod.runs() != {})
+        with tunnel.away():
+            until(lambda: pod.has_ended(1))
+            said = said_until(process, f"no connection to {node.endpoint.rpartition(':')[0]}")
+        said += rest_of(process)
+        report = read_report(pod.report.read_text())
+        assert (process.returncode, report.outputs, pod.runs()) == (0, {"y": {"json": 8}}, {"ran-4": "x"}), (
+            said
+        )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_connection_that_is_cut_again_and_again_makes_no_second_job(
+    slurm: Slot, tmp_path: Path, seed: int
+) -> None:
+    moments = random.Random(seed)
+    xs = list(range(20, 24))
+    unit = unit_of(
+        tmp_path, unique("cuts"), does="items", xs=xs, items="0-3", per_pod=2, inputs={"seconds": 0.5},
+        over={"x": {"json": xs}},
+    )  # fmt: skip
+    with Tunnel(slurm.ssh) as tunnel:
+        node = tunnel.login_node(login_node(slurm), tmp_path / "tunnel")
+        pod = Pod(tmp_path, slurm, "ssh", unit, node)
+        process = pod.start()
+        for _ in range(6):
+            time.sleep(moments.uniform(0.1, 0.8))
+            tunnel.cut()
+        said = rest_of(process)
+    report = read_report(pod.report.read_text())
+    assert (process.returncode, report.items) == (0, "0-3"), said
+    assert pod.runs() == {f"ran-{x}": "x" for x in xs}
 
 
 def test_cancel_ends_a_job_that_an_earlier_bridge_has_submitted(slurm: Slot, tmp_path: Path) -> None:

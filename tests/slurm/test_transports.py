@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +20,9 @@ from headwater.slurm.submitting import submit_once
 from headwater.slurm.tokens import FromFile, mint, tokens_of
 from headwater.slurm.transport import Transport
 
-from tests.slurm.connections import CutConnection
+from tests.slurm.connections import CutConnection, Tunnel
 from tests.slurm.jobs import TRANSPORTS, cluster_by, job, unique, until
+from tests.slurm.login_node import login_node
 from tests.slurm.places import STATE, Slot
 
 DONE = "echo ok > $HEADWATER_SLURM_AT.done"
@@ -107,16 +110,6 @@ def test_the_cluster_says_what_it_offers(transport: Transport) -> None:
     assert (debug.is_default, debug.cpus, debug.memory, short.max_minutes) == (True, 4, 4000, 1)
 
 
-def test_of_two_jobs_of_one_name_only_one_does_something(slurm: Slot, tmp_path: Path) -> None:
-    """As when the connection is cut in the middle of a submission, and the first comes through after all."""
-    transport = cluster_by("local", slurm, tmp_path, tmp_path).open()
-    name = unique("twice")
-    twice = job(tmp_path, name, "echo x >> $HEADWATER_SLURM_AT.ran; " + DONE)
-    jobs = [transport.submit(twice), transport.submit(twice)]
-    until(lambda: all(_ended(transport, each) for each in jobs))
-    assert (tmp_path / "out" / f"{name}.0.ran").read_text() == "x\n"
-
-
 def test_files_come_back_as_they_were_put(cluster: Cluster, tmp_path: Path) -> None:
     files = cluster.files()
     content = {str(tmp_path / "in" / f"{i} file"): bytes(range(256)) * i for i in range(4)}
@@ -180,6 +173,39 @@ def test_an_answer_that_is_lost_does_not_make_a_second_job(slurm: Slot, tmp_path
     with closing(cluster.open()) as transport:
         assert transport.find(name) == [first]
         assert submit_once(transport, wanted) == first
+
+
+def test_an_ssh_connection_cut_in_the_middle_of_a_submission_does_not_make_a_second_job(
+    slurm: Slot, tmp_path: Path
+) -> None:
+    """sbatch has submitted and is still there (it waits, as its environment says) when the connection is cut."""
+    name = unique("cut-ssh")
+    wanted = job(tmp_path, name, f"until [ -e {tmp_path}/cut ]; do sleep 0.1; done; {DONE}")
+    here = cluster_by("local", slurm, tmp_path, tmp_path).open()
+    with Tunnel(slurm.ssh) as tunnel, ThreadPoolExecutor() as pool:
+        node = tunnel.login_node(login_node(slurm), tmp_path / "secret")
+        written = {"transport": "ssh", "endpoint": node.endpoint, "secret": str(node.secret)}
+        cut = Cluster.parse({**written, "ssh_options": ["-o", "SetEnv=SBATCH_WAIT=1"]}).open()
+        submitted = pool.submit(submit_once, cut, wanted, is_new=True)
+        until(lambda: here.find(name) != [])
+        tunnel.cut()
+        first = submitted.result(timeout=60)
+        (tmp_path / "cut").touch()
+        assert submit_once(cut, wanted) == first
+    assert here.find(name) == [first]
+    until(lambda: (tmp_path / "out" / f"{name}.0.done").exists())
+
+
+def test_a_login_node_that_does_not_accept_the_key_is_waited_for(slurm: Slot, tmp_path: Path) -> None:
+    """The key may have been renewed a moment ago; jobs that run go on meanwhile."""
+    secret = tmp_path / "secret"
+    shutil.copytree(login_node(slurm).secret, secret)
+    (secret / "id").unlink()
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(secret / "id")]
+    subprocess.run(command, check=True, input=b"y\n")
+    endpoint = login_node(slurm).endpoint
+    with pytest.raises(NotAllowed, match=r"does not let us in.*`ssh .* true` must work"):
+        Cluster.parse({"transport": "ssh", "endpoint": endpoint, "secret": str(secret)}).open().find("x")
 
 
 def _secret(cluster: Cluster) -> dict[str, bytes]:

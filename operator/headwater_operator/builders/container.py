@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from headwater_operator.builders.artifacts import artifact_mounts, reads_store
-from headwater_operator.builders.documents import Step, body_of, engine_policy, node_of, pod_policy
+from headwater_operator.builders.documents import Step, body_of, node_of, pod_policy
 from headwater_operator.builders.inputs import CLAIM_PATH, BuildSettings, MapStep, RunContext
 from headwater_operator.builders.pods import MAIN, Contents, Object
 from headwater_operator.builders.security import container_security, pod_security
@@ -45,7 +44,7 @@ def container_contents(
     container["terminationMessagePolicy"] = "FallbackToLogsOnError"
     container["securityContext"] = _security(written.get("securityContext") or {})
     security = pod_security(runtime_image=False, store=bool(artifacts))
-    return Contents(container, tuple(volumes), security, deadline=_deadline(context, step))
+    return Contents(container, tuple(volumes), security)
 
 
 def _environment(step: Step, written: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -78,9 +77,3 @@ def _store(settings: BuildSettings, step: Step, artifacts: list[Object]) -> tupl
 
 def _over(step: Step) -> dict[str, Any]:
     return dict(step.over) if isinstance(step, MapStep) else {}
-
-
-def _deadline(context: RunContext, step: Step) -> int | None:
-    """Items of a map are timed by Kubernetes, single containers by the engine, from when they run."""
-    timeout = engine_policy(context, step).timeout if isinstance(step, MapStep) else None
-    return max(1, math.ceil(timeout)) if timeout is not None else None

@@ -66,7 +66,7 @@ def entered_block(step: Step, node: Spec) -> str:
 
 
 def unit_document(context: RunContext, step: Step) -> dict[str, Any]:
-    """`blocks`, `defaults`, `parameters` and `code`, as far as the unit needs them.
+    """`blocks`, `defaults`, `parameters`, `code` and `failFast`, as far as the unit needs them.
 
     Parameters go along whole: which task reads which section is known to Python only.
 
@@ -90,6 +90,8 @@ def unit_document(context: RunContext, step: Step) -> dict[str, Any]:
     for key, value in (("defaults", defaults), ("parameters", spec.get("parameters")), ("code", code)):
         if value:
             found[key] = value
+    if spec.get("failFast") is False:
+        found["failFast"] = False
     return found
 
 

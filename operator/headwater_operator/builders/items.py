@@ -11,7 +11,7 @@ from headwater.errors import DocumentError
 from headwater_operator.builders.configs import CONFIG_LIMIT, value_config_map
 from headwater_operator.builders.inputs import MapStep, RunContext
 from headwater_operator.builders.pods import Object
-from headwater_operator.builders.values import element
+from headwater_operator.builders.values import element, in_utf8
 
 ITEMS_PER_CONFIG = 1000
 """Every pod of a Job writes out all items of its ConfigMap: 20 pods took 6 s with 20, 7 s with 1,000."""
@@ -84,7 +84,8 @@ def item_texts(step: MapStep, indices: Iterable[int]) -> Iterator[tuple[int, str
     for index in indices:
         values = {name: element(step.over[name], index, name) for name in names}
         item = values if len(names) > 1 else values[names[0]]
-        text = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+        written = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+        text = in_utf8(written, f"item {index} of map {step.path!r}")
         if len(text.encode()) > ROOM:
             raise DocumentError(
                 f"item {index} of map {step.path!r} has {len(text.encode()):,} bytes; a container takes {ROOM:,}",

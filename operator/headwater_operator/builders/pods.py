@@ -13,7 +13,7 @@ from headwater_operator.builders.documents import Step, engine_policy, pod_polic
 from headwater_operator.builders.inputs import BuildSettings, MapStep, RunContext
 from headwater_operator.builders.names import ATTEMPT, CHUNK, LIMIT, PATH, STAGE, ChildKind, child_labels
 from headwater_operator.builders.quantities import with_more_memory
-from headwater_operator.builders.security import refuse_host, settle_privileges
+from headwater_operator.builders.security import confine, refuse_host, settle_privileges
 
 MAIN = "main"
 """The container that does the work; others in the pod are the user's."""
@@ -34,7 +34,6 @@ class Contents:
     volumes: tuple[Object, ...] = ()
     security: Mapping[str, Any] = field(default_factory=dict)
     configs: tuple[Object, ...] = ()
-    deadline: int | None = None
 
 
 def pod_template(
@@ -55,6 +54,7 @@ def pod_template(
     for patch in pod_templates(context, step):
         template = strategic_merge(template, patch)
     spec = template["spec"]
+    confine(spec)
     if not context.spec.get("serviceAccountName"):
         spec["automountServiceAccountToken"] = False  # also where a template has taken ours away
     main = _checked_main(spec, step, settings)
@@ -103,8 +103,6 @@ def _spec(
     }
     if account:
         spec["serviceAccountName"] = account
-    if contents.deadline is not None:
-        spec["activeDeadlineSeconds"] = contents.deadline
     spec["securityContext"] = dict(contents.security)
     spec |= {key: policy[key] for key in _PASSED_ON if policy.get(key)}
     spec["containers"] = [contents.container]

@@ -30,6 +30,20 @@ def pod_security(*, runtime_image: bool, store: bool) -> dict[str, Any]:
     return found
 
 
+def confine(spec: dict[str, Any]) -> None:
+    """Give a merged pod the seccomp profile again where a template has taken it away, by `$patch` or null.
+
+    >>> spec = {"securityContext": {"runAsUser": 7}}
+    >>> confine(spec)
+    >>> spec["securityContext"]
+    {'seccompProfile': {'type': 'RuntimeDefault'}, 'runAsUser': 7}
+    """
+    spec["securityContext"] = {
+        **pod_security(runtime_image=False, store=False),
+        **(spec.get("securityContext") or {}),
+    }
+
+
 def container_security(*, read_only: bool) -> dict[str, Any]:
     """A container's security context; the root file system is read-only where nothing but /tmp is written to.
 

@@ -135,6 +135,23 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def in_utf8(text: str, what: str) -> str:
+    """The text, if it can be written down for a program.
+
+    Raises:
+        Unreadable: it holds half a character, as `os.listdir` gives it for a file name that is not UTF-8.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        raise Unreadable(
+            f"{what} holds {half!r}, half a character, which a container cannot be given",
+            fix="Leave it out upstream, or write it another way (`repr`, base64).",
+        ) from None
+    return text
+
+
 def escaped(text: str) -> str:
     """Text for the value of an environment variable: Kubernetes expands `$(NAME)` in it.
 
@@ -173,7 +190,7 @@ def input_variables(inputs: Mapping[str, Encoded]) -> list[dict[str, str]]:
                 f"inputs {origin[variable]!r} and {name!r} are both {variable} in a container",
                 fix="Rename one of them.",
             )
-        text = as_text(plain(value, name))
+        text = in_utf8(as_text(plain(value, name)), f"input {name!r}")
         size = len(f"{variable}={text}".encode()) + 1
         total += size
         if "\0" in text:

@@ -57,6 +57,9 @@ def _checked(
         wanted = (spec or {}).get("type")
         if not _fits(found[name], wanted):
             return _failure(f"output {name!r} must be {wanted}; it wrote {_kind(found[name])}")
+    for name, value in found.items():
+        if problem := _unwritable(value):
+            return _failure(f"output {name!r} {problem}")
     return {name: {"json": value} for name, value in found.items()}
 
 
@@ -67,6 +70,19 @@ def _fits(value: object, wanted: object) -> bool:
     if isinstance(value, bool):
         return wanted == "bool"
     return isinstance(value, types)
+
+
+def _unwritable(value: Any) -> str:
+    """What keeps a value from being handed on as JSON: Python reads more than that."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        return f"holds {error.object[error.start]!r}, half a character, which nothing can be given"
+    except ValueError:
+        return "holds a number that is too large for a float"
+    except RecursionError:
+        return "is nested too deep"
+    return ""
 
 
 def _nothing(declared: Mapping[str, Any]) -> Failure:

@@ -30,7 +30,7 @@ from headwater_operator.run.graph import ENTRY_UNIT
 from headwater_operator.run.memory import Effects, Run, Wave
 from headwater_operator.run.values import (
     LARGEST_INLINE,
-    UnevenLengthsError,
+    NotMappableError,
     common_length,
     encoded,
     encoded_inputs,
@@ -66,7 +66,8 @@ class Feeder:
         timers = self.run.timers
         for key in sorted((key for key, due in timers.items() if due <= self.now), key=timers.__getitem__):
             if timers.pop(key, None) is not None:
-                self.feed([TimerFired(key, self.now)])
+                waits = self.run.waiting.get(self.run.engine.timers.get(key, ""), "")
+                self.feed([TimerFired(key, self.now, waits)])
 
     def _drain(self) -> None:
         while self._events:
@@ -108,10 +109,12 @@ class Feeder:
         return unit_step(self.run, state, command.attempt, encoded_inputs(command.inputs))
 
     def _measure(self, command: Measure) -> None:
+        kind = self.run.engine.states[command.path].node.kind
+        of_containers = isinstance(kind, Map) and isinstance(kind.body, Container)
         try:
-            total = common_length(command.over)
-        except UnevenLengthsError as error:
-            failure = Failure("TargetError", f"{error}. Give it sequences of one length.", node=command.path)
+            total = common_length(command.over, lists_only=of_containers)
+        except NotMappableError as error:
+            failure = Failure("TargetError", str(error), node=command.path)
             self._events.append(Failed(command.path, self._attempt(command.path), failure, self.now))
             return
         if total is None:

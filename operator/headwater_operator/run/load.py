@@ -37,6 +37,7 @@ def new_run(
         known=known_states(known),
         map_slots=False,
         whole_waves=True,
+        queued=True,
         suspended=bool(view.spec.get("suspend")),
     )
     return Run(

@@ -25,7 +25,7 @@ from headwater.engine.events import (
 )
 from headwater.engine.graph import DISRUPTIONS, Container, ErrorClass, Map
 from headwater.engine.intervals import IntervalSet, Range
-from headwater.engine.patience import waits_to_start
+from headwater.engine.patience import start_is_news
 from headwater.engine.state import NodeState
 
 from headwater_operator.builders import MapStep, UnitStep, cluster_of
@@ -194,9 +194,7 @@ def items_pod_events(run: Run, sight: Sight, pod: PodView, wave: Wave) -> list[E
     if found is None:
         runs = pod.phase == "Running" and (not wave.bridged or pod.ready)
         return (
-            [Started(wave.path, wave.attempt, sight.now)]
-            if runs and waits_to_start(run.engine, state)
-            else []
+            [Started(wave.path, wave.attempt, sight.now)] if runs and start_is_news(run.engine, state) else []
         )
     share = wave.share(pod.index)
     if isinstance(state.node.kind, Map) and isinstance(state.node.kind.body, Container):

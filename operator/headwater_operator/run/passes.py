@@ -6,6 +6,7 @@ Pure but for the clock that it is given: no I/O. `reconcile` does that before an
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -32,6 +33,8 @@ from headwater_operator.run.graph import ENTRY_UNIT
 from headwater_operator.run.memory import Creation, Expected, Run, Wave
 from headwater_operator.run.observe import Sight, items_failed, items_pod_events, job_events, unit_events
 from headwater_operator.run.views import PodView, WorkflowView
+
+logger = logging.getLogger("headwater.operator.run")
 
 APPROVALS = "headwater.dev/approvals"
 SAY_BEGUN_AFTER = 5.0
@@ -275,7 +278,7 @@ def expect_unit(run: Run, step: UnitStep, settings: BuildSettings, now: float) -
     path = step.path or ENTRY_UNIT
     try:
         objects = unit_objects(run.context, settings, step)
-    except HeadwaterError as error:
+    except Exception as error:
         return [Failed(path, step.attempt, _invalid(error, path), now)]
     name = pod_name(run.context, step.path, step.attempt, step.stage, step.lineage)
     run.expected[name] = Expected(path, step.attempt, step.stage, step)
@@ -295,7 +298,7 @@ def expect_wave(run: Run, step: MapStep, wave: Wave, settings: BuildSettings, no
         waves = _cut_wave(run, wave, [chunk.items for chunk in cut]) if len(cut) > 1 else [wave]
         steps = [replace(chunk, chunk=each.chunk) for chunk, each in zip(cut, waves, strict=True)]
         built = [map_objects(run.context, settings, each) for each in steps]
-    except HeadwaterError as error:
+    except Exception as error:
         return [Failed(wave.path, run.engine.states[wave.path].attempt, _invalid(error, wave.path), now)]
     for each, objects in zip(waves, built, strict=True):
         name = job_name(run.context, each.path, each.attempt, each.chunk, each.lineage)
@@ -317,8 +320,13 @@ def _cut_wave(run: Run, wave: Wave, parts: Iterable[str]) -> list[Wave]:
     return cut
 
 
-def _invalid(error: HeadwaterError, path: str) -> Failure:
-    return Failure(type(error).__name__, str(error), ErrorClass.INVALID, path)
+def _invalid(error: Exception, path: str) -> Failure:
+    """What cannot be built is a failure of its node, told to its user: also where the builders are to blame."""
+    message = str(error)
+    if not isinstance(error, HeadwaterError):
+        logger.error("a defect of Headwater: please report it", exc_info=error, extra={"node": path})
+        message = f"the operator cannot build its pod, a defect of Headwater (please report it): {message}"
+    return Failure(type(error).__name__, message, ErrorClass.INVALID, path)
 
 
 def _recreate(run: Run, sight: Sight, settings: BuildSettings) -> None:

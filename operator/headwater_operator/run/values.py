@@ -13,8 +13,8 @@ LARGEST_INLINE = 8 * 1024
 """Bytes of JSON that the outputs of a map may have in the status; more of them lie in files."""
 
 
-class UnevenLengthsError(ValueError):
-    """The sequences that a map zips have different lengths."""
+class NotMappableError(ValueError):
+    """A map cannot run over what it was given; the message says what to give it."""
 
 
 def encoded(value: object) -> Encoded:
@@ -52,21 +52,32 @@ def element(collection: Encoded, index: int) -> Encoded:
     return {"item": [collection, index]}
 
 
-def common_length(over: Mapping[str, object]) -> int | None:
+def common_length(over: Mapping[str, object], *, lists_only: bool = False) -> int | None:
     """How many items a map over these has; None when only a runtime can tell.
 
+    `lists_only`: nobody will take anything apart that is not a list, as Python would.
+
     Raises:
-        UnevenLengthsError: they have different lengths.
+        NotMappableError: they have different lengths, or one is no list and has to be.
 
     >>> common_length({"x": {"json": [1, 2]}, "y": {"range": 2}})
     2
     """
-    lengths = {name: length_of(encoded(value)) for name, value in over.items()}
+    given = {name: encoded(value) for name, value in over.items()}
+    for name, value in given.items():
+        if lists_only and "json" in value and not isinstance(value["json"], list):
+            found = type(value["json"]).__name__
+            raise NotMappableError(
+                f"input {name!r} is not a list but a {found}, so a map cannot run over it. Return a list upstream."
+            )
+    lengths = {name: length_of(value) for name, value in given.items()}
     if any(length is None for length in lengths.values()):
         return None
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
-        raise UnevenLengthsError(f"a map runs over sequences of unequal length: {listed}")
+        raise NotMappableError(
+            f"a map runs over sequences of unequal length: {listed}. Give it sequences of one length."
+        )
     return next(iter(lengths.values()), 0)
 
 

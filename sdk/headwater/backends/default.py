@@ -11,6 +11,7 @@ from headwater.runtime.inline import InlineExecutor
 
 SLOTS = 1
 MAP_SLOTS = True
+QUEUED = False
 
 
 def executor(

@@ -45,6 +45,7 @@ from headwater.runtime.items import Cached
 from headwater.runtime.remote import ItemCall, Left, Place, TaskCall
 
 MAP_SLOTS = False
+QUEUED = False
 CACHE_POLL_SECONDS = 0.02
 _runs = itertools.count()
 

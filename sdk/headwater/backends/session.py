@@ -35,6 +35,7 @@ class Backend(Protocol):
 
     SLOTS: int | None
     MAP_SLOTS: bool
+    QUEUED: bool
 
     @staticmethod
     def executor(
@@ -168,6 +169,7 @@ def run(
         known=known,
         slots=module.SLOTS(workers) if callable(module.SLOTS) else module.SLOTS,
         map_slots=module.MAP_SLOTS,
+        queued=module.QUEUED,
     )
     return _Session(engine, executor, tracking).run(check=check)
 

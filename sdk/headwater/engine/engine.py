@@ -46,7 +46,7 @@ from headwater.engine.graph import (
     Task,
 )
 from headwater.engine.handlers import HANDLERS
-from headwater.engine.patience import set_patience
+from headwater.engine.patience import runs_from_now, set_patience
 from headwater.engine.plan import ALTERNATIVE, FAILED, FINISHED, ORDER, plan_of
 from headwater.engine.state import ENDED, LIVE, MISSING, Frame, Known, NodeState, Phase
 
@@ -56,7 +56,8 @@ class Engine:
 
     `slots` is how many tasks the backend wants at once (None: as many as there are); `map_slots` says whether
     a map takes one of them; with `whole_waves` a map that may start at all is handed out whole, since the
-    backend itself keeps to the limit of what runs at once. `known` maps paths to outcomes of an earlier try;
+    backend itself keeps to the limit of what runs at once; with `queued` what is handed out may wait elsewhere, and a
+    map runs from when the first of its items is told to. `known` maps paths to outcomes of an earlier try;
     a run that begins `suspended` starts nothing until a `Changed` lets it.
 
     >>> from headwater.engine.events import Succeeded
@@ -79,6 +80,7 @@ class Engine:
         slots: int | None = None,
         map_slots: bool = True,
         whole_waves: bool = False,
+        queued: bool = False,
         suspended: bool = False,
     ) -> None:
         self.graph = graph
@@ -101,6 +103,7 @@ class Engine:
         self.slots = slots
         self.map_slots = map_slots
         self.whole_waves = whole_waves
+        self.queued = queued
         self.handing: list[NodeState] = []
         self.ready: deque[NodeState] = deque()
         self._launchable: deque[NodeState] = deque()
@@ -322,8 +325,8 @@ class Engine:
             return
         state.attempt += 1
         self.mark(state, Phase.RUNNING)
-        if state.node.policy.timeout is not None:
-            self.set_timer(f"timeout:{state.path}:{state.attempt}", state.node.policy.timeout, state.path)
+        if not isinstance(kind, Map) or maps.is_expanded(self, state):
+            runs_from_now(self, state)
         _BEGIN[type(kind)](self, state)
 
     def _launch(self, state: NodeState) -> None:

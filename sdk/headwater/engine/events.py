@@ -130,10 +130,11 @@ class Collected:
 
 @data
 class TimerFired:
-    """A timer that `SetTimer` asked for has run out."""
+    """A timer that `SetTimer` asked for has run out. `why` says what a node that has not started waits for."""
 
     key: str
     at: float
+    why: str = ""
 
 
 @data

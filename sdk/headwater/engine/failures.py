@@ -85,14 +85,13 @@ def timed_out(engine: Engine, state: NodeState) -> None:
     attempt_failed(engine, state, failure)
 
 
-def never_started(engine: Engine, state: NodeState) -> None:
+def never_started(engine: Engine, state: NodeState, why: str = "") -> None:
     """A node has waited longer than its queueTimeout for a place to run: withdraw it, count a failed attempt."""
     seconds = state.node.policy.queue_timeout or 0.0
     engine.out.append(Cancel(state.path, 0 if state.items is not None else state.attempt, "queueTimeout"))
     engine.release(state)
-    failure = Failure(
-        "Timeout", f"did not start within its queueTimeout of {seconds:g} s", ErrorClass.TIMEOUT, state.path
-    )
+    message = f"did not start within its queueTimeout of {seconds:g} s{f': {why}' if why else ''}"
+    failure = Failure("Timeout", message, ErrorClass.TIMEOUT, state.path)
     attempt_failed(engine, state, failure)
 
 

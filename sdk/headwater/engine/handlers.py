@@ -68,6 +68,9 @@ def _failed(engine: Engine, event: Failed) -> None:
     state = engine.states.get(event.path)
     if state is None or state.phase in ENDED or not state.stage:
         return
+    if state.stage == "items":
+        maps.cannot_run(engine, state, event.failure)
+        return
     if state.stage in ("run", "running"):
         if state.attempt != event.attempt:
             return
@@ -119,7 +122,7 @@ def _timer_fired(engine: Engine, event: TimerFired) -> None:
     elif what == "queue":
         if state.attempt == int(rest.rpartition(":")[2]) and state.stage in ("run", "items"):
             maps.forget_running(engine, state)
-            failures.never_started(engine, state)
+            failures.never_started(engine, state, event.why)
     elif what == "retry":
         state.stage = ""
         engine.begin_again(state)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headwater.engine import composite, failures
-from headwater.engine.commands import Collect, Measure, StartItems
+from headwater.engine.commands import Cancel, Collect, Measure, StartItems
 from headwater.engine.events import Collected, Failure, ItemFailed, ItemsReturned, ItemsSucceeded, Sized
 from headwater.engine.graph import Call, ErrorClass, Map
 from headwater.engine.intervals import IntervalSet, Range
-from headwater.engine.patience import has_started, set_patience, waits_to_start
+from headwater.engine.patience import has_started, runs_from_now, set_patience, waits_to_start
 from headwater.engine.standins import ItemOf
 from headwater.engine.state import MISSING, Frame, MapState, NodeState, Phase
 
@@ -112,6 +112,8 @@ def _hand_out(engine: Engine, state: NodeState, items: MapState) -> bool:
         engine.out.append(StartItems(state.path, state.node, _map_of(state), tuple(ranges), attempt))
     if is_first and not expanded and not waits_to_start(engine, state):
         set_patience(engine, state)
+        if not engine.queued:
+            runs_from_now(engine, state)
     return bool(batches)
 
 
@@ -282,6 +284,13 @@ def stop_handing_out(engine: Engine, state: NodeState) -> None:
     if state in engine.handing:
         engine.handing.remove(state)
     _finish_when_done(engine, state)
+
+
+def cannot_run(engine: Engine, state: NodeState, failure: Failure) -> None:
+    """The backend cannot run the items at all, whatever each of them is: that is a failure of the whole map."""
+    engine.out.append(Cancel(state.path, 0, "its items cannot be run"))
+    forget_running(engine, state)
+    failures.attempt_failed(engine, state, failure)
 
 
 def forget_running(engine: Engine, state: NodeState) -> None:

@@ -1,4 +1,4 @@
-"""How long a node may wait to start: its `queueTimeout`, from when it is handed out until anything of it runs."""
+"""How long a node may wait to start (`queueTimeout`, from when it is handed out), and from when on it runs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,25 @@ def has_started(engine: Engine, state: NodeState) -> None:
     """The node runs, or an item of it does."""
     if state.node.policy.queue_timeout is not None:
         engine.clear_timer(_key(state))
+    if state.stage == "items":
+        runs_from_now(engine, state)
+
+
+def runs_from_now(engine: Engine, state: NodeState) -> None:
+    """The time of this attempt counts from now on, unless it does already."""
+    seconds = state.node.policy.timeout
+    if seconds is not None and _timeout(state) not in engine.timers:
+        engine.set_timer(_timeout(state), seconds, state.path)
+
+
+def start_is_news(engine: Engine, state: NodeState) -> bool:
+    """Whether anything depends on hearing that the node, or an item of it, has started."""
+    timed = state.node.policy.timeout is not None and _timeout(state) not in engine.timers
+    return timed or waits_to_start(engine, state)
+
+
+def _timeout(state: NodeState) -> str:
+    return f"timeout:{state.path}:{state.attempt}"
 
 
 def _key(state: NodeState) -> str:

@@ -65,6 +65,7 @@ def snapshot(engine: Engine) -> Data:
         "slots": engine.slots,
         "map_slots": engine.map_slots,
         "whole_waves": engine.whole_waves,
+        "queued": engine.queued,
         "ready": [state.path for state in engine.ready],
         "launchable": [state.path for state in engine._launchable],
         "handing": [state.path for state in engine.handing],
@@ -84,6 +85,7 @@ def restore(graph: Graph, data: Data, *, known: Mapping[str, Known] | None = Non
         slots=data["slots"],
         map_slots=data["map_slots"],
         whole_waves=data["whole_waves"],
+        queued=data.get("queued", False),
     )
     engine.phase = Phase(data["phase"])
     engine._main_phase = Phase(data["main_phase"]) if data["main_phase"] else None

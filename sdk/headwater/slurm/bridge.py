@@ -23,10 +23,10 @@ from headwater.errors import HeadwaterError, UsageError
 from headwater.slurm.bridge_job import Order, Part
 from headwater.slurm.carrying import Carrier, Luggage, must_carry, references
 from headwater.slurm.comments import AskingForComments, CommentFiles
-from headwater.slurm.errors import SlurmAway, SlurmRefused
 from headwater.slurm.follow import Begun, Done, Ended, Follower, Seen, Waits
 from headwater.slurm.limits import Limits, read_limit
 from headwater.slurm.merging import merged, shares
+from headwater.slurm.patience import Patience, PatientFiles
 from headwater.slurm.script import DONE, marker
 from headwater.slurm.shell import Files
 from headwater.slurm.states import Cause
@@ -40,7 +40,6 @@ AGAIN = "-again"
 JOB_RUNS = "/tmp/job-runs"
 LIMIT = "/headwater/told/limit"
 LIMIT_SECONDS = 2.0
-FIRST_WAIT, LAST_WAIT = 2.0, 60.0
 LOG_BYTES = 1 << 20
 REST_LISTING = 1.0
 
@@ -65,7 +64,8 @@ class Bridge:
         self._order = order
         self._say = say
         self._sleep = sleep
-        self._files: Files = files
+        self._patience = Patience(say, sleep)
+        self._files: Files = PatientFiles(files, self._patience)
         self._transport = transport
         self._asked: Any = transport
         listing = 0.2
@@ -91,10 +91,10 @@ class Bridge:
         order = self._order
         carrier = self._carrier()
         try:
-            site = self._patiently(lambda: self._transport.site())
+            site = self._patience.until_answered(lambda: self._transport.site())
             site.check(order.directives, f"node {order.unit.path!r}")
             if carrier is not None:
-                told = self._patiently(lambda: carrier.push(order.unit))
+                told = self._patience.until_answered(lambda: carrier.push(order.unit))
                 if order.cluster.transport == "rest" and not self._luggage.packed:
                     told = replace(told, store="")  # small values then come back whole
                 self._order = order = replace(order, unit=told, carried=self._luggage.packed)
@@ -113,9 +113,9 @@ class Bridge:
         if order.unit.does == "items":
             report = merged(self._reports, shares(order.unit.items, order.unit.per_pod))
         if carrier is not None and order.cluster.transport != "rest":
-            self._patiently(lambda: carrier.pull(order.unit, report))
+            self._patience.until_answered(lambda: carrier.pull(order.unit, report))
         elif carrier is not None and order.unit.does == "items":
-            carrier.keep(order.unit, self._reports)
+            self._patience.until_answered(lambda: carrier.keep(order.unit, self._reports))
         return report
 
     def _submit(self, parts: list[Part]) -> None:
@@ -124,7 +124,7 @@ class Bridge:
         limit = self._order.parallelism or 0
         for part in parts:
             told = self._order.job(part, after=after)
-            job = self._patiently(lambda told=told: self._find_or_submit(told))  # type: ignore[misc]
+            job = self._patience.until_answered(lambda told=told: self._find_or_submit(told))  # type: ignore[misc]
             self._say(f"Slurm job {job} ({part.name})")
             self._parts[part.name] = self._parts[part.name + AGAIN] = part
             self._follower.follow(part.name, job, range(part.size))
@@ -160,26 +160,13 @@ class Bridge:
         """Cancel the jobs, whether or not this bridge has submitted them."""
         largest = self._order.tasks
         if largest > 1:
-            largest = self._patiently(lambda: self._transport.site()).max_array
+            largest = self._patience.until_answered(lambda: self._transport.site()).max_array
         names = [part.name for part in self._order.parts(largest)]
         for name in (*names, *(name + AGAIN for name in names)):
-            found = self._patiently(lambda name=name: self._transport.find(name))  # type: ignore[misc]
+            found = self._patience.until_answered(lambda name=name: self._transport.find(name))  # type: ignore[misc]
             if found:
-                self._patiently(lambda found=found: self._transport.cancel([*map(str, found)]))  # type: ignore[misc]
+                self._patience.until_answered(lambda found=found: self._transport.cancel([*map(str, found)]))  # type: ignore[misc]
                 self._say(f"cancelled Slurm job {', '.join(map(str, found))} ({name})")
-
-    def _patiently(self, ask: Callable[[], Any]) -> Any:
-        """Slurm being away is not a failure of the unit: ask again."""
-        wait = FIRST_WAIT
-        while True:
-            try:
-                return ask()
-            except SlurmRefused:
-                raise
-            except SlurmAway as error:
-                self._say(f"{error} (again in {wait:g} s)")
-                self._sleep(wait)
-                wait = min(wait * 2, LAST_WAIT)
 
     def _take(self, seen: Seen) -> None:
         if isinstance(seen, Waits):
@@ -220,7 +207,9 @@ class Bridge:
             return False
         self._told_again.add(part.name)
         self._follower.drop(part.name)
-        job = self._patiently(lambda: submit_once(self._transport, self._order.job(part, AGAIN)))
+        job = self._patience.until_answered(
+            lambda: submit_once(self._transport, self._order.job(part, AGAIN))
+        )
         left = [index for index in range(part.size) if part.first + index not in self._reports]
         self._say(f"Slurm has forgotten the job; job {job} tells what it has left")
         self._follower.follow(part.name + AGAIN, job, left)
@@ -260,7 +249,7 @@ def _failure(cause: Cause, node: str) -> Mapping[str, Any]:
     return {"type": cause.type, "message": cause.message, "class": cause.error_class.value, "node": node}
 
 
-def _refused(error: HeadwaterError, node: str) -> Mapping[str, Any]:
+def _refused(error: Exception, node: str) -> Mapping[str, Any]:
     return {"type": type(error).__name__, "message": str(error), "class": "InvalidSpec", "node": node}
 
 
@@ -284,7 +273,7 @@ def main(arguments: list[str]) -> int:
     except Detached:
         _print("detached: the job goes on, the next bridge finds it by its name")
         return 128 + signal.SIGTERM
-    except HeadwaterError as error:
+    except (HeadwaterError, OSError) as error:
         found = UnitReport(failure=_refused(error, unit.path))
     report.write(found)
     return 1 if found.failure is not None or found.failed_items else 0

@@ -138,7 +138,7 @@ class Order:
             lines.append(self.cluster.before)
         workdir = shlex.quote(f"{self.cluster.workdir}/bridge")
         prelude = (
-            f'umask 077; mkdir -p "$(dirname "$all")" && exec > "$at.out" 2>&1\n'
+            f'umask 077; mkdir -p "$(dirname "$all")" && exec >> "$at.out" 2>&1\n'
             f"find {workdir} -mindepth 1 -maxdepth 1 -mtime +{KEPT_DAYS} -exec rm -rf {{}} + 2>/dev/null"
         )
         command = ["sh", "-c", _RUNTIME, self.cluster.python or "python3"]

@@ -20,6 +20,7 @@ from headwater.slurm.states import (
     cause_of,
     died,
     lost,
+    mistaken,
     never_begun,
     taken_out,
     why_it_waits,
@@ -84,6 +85,8 @@ class Followed:
     begun: set[int] = field(default_factory=set)
     missing: dict[int, float] = field(default_factory=dict)
     said: str = ""
+    id_had_another: bool = False
+    """Whether another job had this id before: the controller has lost its state in between."""
 
 
 @dataclass(slots=True)
@@ -93,6 +96,8 @@ class _Suspect:
     index: int
     record: Record | None
     alone: bool = True
+    is_with_another_job: bool = False
+    """Another job of the same name is at it, or Slurm does not say now whether it is."""
 
 
 class Follower:
@@ -115,6 +120,7 @@ class Follower:
         self._clock = clock
         self._grace = grace_seconds
         self._jobs: dict[str, Followed] = {}
+        self._names: dict[int, str] = {}
         self._listed: set[str] = set()
         self._exits: set[tuple[str, int]] = set()
         self._listing = _Pace(first_listing, max(LAST_LISTING, 5 * first_listing))
@@ -126,7 +132,8 @@ class Follower:
 
     def follow(self, name: str, job: int, indices: Sequence[int]) -> None:
         """Follow these tasks of a job from now on."""
-        self._jobs[name] = Followed(name, job, set(indices))
+        had_another = self._names.setdefault(job, name) != name
+        self._jobs[name] = Followed(name, job, set(indices), id_had_another=had_another)
         # Its markers may have been listed before it was followed: a resumed run finds them all at once.
         self._listed = {file for file in self._listed if not file.startswith(f"{name}.")}
         now = self._clock()
@@ -256,26 +263,55 @@ class Follower:
         self._listing.hurry(now)
         self._find_owners(job, suspects, exact)
         late: list[_Suspect] = []
+        soon = 0
         for suspect in suspects:
+            if suspect.is_with_another_job:
+                job.missing.pop(suspect.index, None)
+                continue
             if suspect.record is not None and suspect.record.state in ACTIVE:
                 job.missing.pop(suspect.index, None)  # it ends soon, or another task of the array is at it
+                soon += 1
                 continue
             since = job.missing.setdefault(suspect.index, now)
             if (job.name, suspect.index) in self._exits or now - since >= self._patience(suspect.record):
                 late.append(suspect)
-        if len(late) < len(suspects):
+            else:
+                soon += 1
+        if soon:
             self._asking.hurry(now + min(LATE_MARKER_SECONDS, self._grace) / 2)
         return [self._verdict(job, suspect, is_known=bool(exact) or pending) for suspect in late]
 
     def _find_owners(self, job: Followed, suspects: list[_Suspect], exact: Mapping[int, Record]) -> None:
-        """Where another task of the array has taken one over, that one's record counts."""
+        """Where another task of the array has taken one over, or another job of the name, that one's record counts."""
         paths = {f"{self._out}/{marker(job.name, each.index, CLAIM)}": each for each in suspects}
+        strangers: dict[int, list[tuple[_Suspect, int]]] = {}
         for path, content in self._files.get(list(paths)).items():
+            suspect = paths[path]
             words = content.split()
-            owner = int(words[1]) if len(words) == 2 and words[1].isdigit() else paths[path].index
-            if owner != paths[path].index:
-                paths[path].alone = False
-                paths[path].record = exact.get(owner)
+            by, owner = map(int, words) if len(words) == 2 else (job.job, suspect.index)
+            if by != job.job:
+                strangers.setdefault(by, []).append((suspect, owner))
+            elif owner != suspect.index:
+                suspect.record = exact.get(owner)
+            suspect.alone = owner == suspect.index
+        if strangers:
+            self._ask_of_strangers(job, strangers)
+
+    def _ask_of_strangers(self, job: Followed, strangers: Mapping[int, list[tuple[_Suspect, int]]]) -> None:
+        """A cut connection has made a second job of this name, which was quicker with these tasks."""
+        try:
+            records = self._transport.records(list(strangers))
+        except SlurmAway:
+            records = None
+        for stranger, taken in strangers.items():
+            for suspect, owner in taken:
+                suspect.record = next((
+                    record for record in records or ()
+                    if record.job == stranger and max(record.task, 0) == owner and record.name in ("", job.name)
+                ), None)  # fmt: skip
+                suspect.is_with_another_job = records is None or (
+                    suspect.record is not None and suspect.record.state in ACTIVE
+                )
 
     def _verdict(self, job: Followed, suspect: _Suspect, *, is_known: bool) -> Seen:
         index, record = suspect.index, suspect.record
@@ -308,6 +344,8 @@ def _cause(job: Followed, index: int, record: Record | None, note: str) -> Cause
         return lost(where) if code is None else died(where, "ended", code, 0, node)
     if code is not None and record.state in ("FAILED", "COMPLETED"):
         return died(where, record.state, code, 0, record.node)
+    if record.state == "CANCELLED" and job.id_had_another:
+        return mistaken(record)
     if record.state == ENDED_WELL:
         return died(where, record.state, record.exit_code, record.signal, record.node, "it left no result")
     return cause_of(record)

@@ -1,8 +1,9 @@
 """The script of a job: it claims its place, runs the worker, and notes how the worker ended if there is no result.
 
-Below the folder `out`, for each task of a job: `NAME.INDEX.claim` (which job and task began it), `.part` (its results
-so far), `.done` (all of them, renamed into place) and `.exit` (how the worker ended without). A worker that is quick
-claims further tasks of its array, which then have nothing left to do; `.taking` says which it is at.
+Below the folder `out`, for each task of a job: `NAME.INDEX.claim` (which job and task began it; a link, so that it
+appears whole or, where the disk is full, not at all), `.part` (its results so far), `.done` (all of them, renamed into
+place) and `.exit` (how the worker ended without). A worker that is quick claims further tasks of its array, which then
+have nothing left to do; `.taking` says which it is at.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import PurePosixPath
 CLAIM, DONE, EXIT, PART, LOG, TAKING = ".claim", ".done", ".exit", ".part", ".jsonl", ".taking"
 
 NO_RESULT_WRITTEN = 74
-"""With this exit code a worker says that it has a result but cannot write it."""
+"""With this exit code a job says that it cannot write: its claim, before it has begun, or its result."""
 
 _SCRIPT = """\
 #!/bin/bash
@@ -26,8 +27,14 @@ at=$all.$index
 {prelude}if [ -e "$at.done" ]; then
   {tell}exit 0
 fi
-if ! ( set -C; echo "$job $index" > "$at.claim" ) 2>/dev/null; then
-  read -r owner < "$at.claim" && [ "$owner" != "$job $index" ] && exit 0
+claim() {{
+  echo "$job $index" > "$1" && {{ ln "$1" "$at.claim" || ( set -C; cat "$1" > "$at.claim" ); }}
+  rm -f "$1"
+}}
+claim "$at.claim.$SLURM_JOB_ID" 2>/dev/null
+read -r owner 2>/dev/null < "$at.claim" || exit {unwritten}
+if [ "$owner" != "$job $index" ]; then
+  {others}exit 0
 fi
 rm -f "$at.exit"
 export HEADWATER_SLURM_INDEX=$index HEADWATER_SLURM_AT=$at HEADWATER_SLURM_ALL=$all HEADWATER_SLURM_JOB=$job
@@ -46,6 +53,9 @@ note "$at"
 exit $code
 """
 
+# Who can see no markers asks the job that he knows of, though another of its name may be the one that has begun.
+_WAIT_FOR_OTHERS = 'until [ -e "$at.done" ] || [ -e "$at.exit" ]; do sleep 2; done'
+
 
 def script(
     name: str, out: str, command: Sequence[str], before: str = "", *, prelude: str = "", tell: str = ""
@@ -59,11 +69,13 @@ def script(
     """
     return _SCRIPT.format(
         name=name,
+        unwritten=NO_RESULT_WRITTEN,
         out=shlex.quote(str(PurePosixPath(out))),
         command=shlex.join(command),
         before=f"{before.rstrip()}\n" if before else "",
         prelude=f"{prelude.rstrip()}\n" if prelude else "",
         tell=f"{tell}; " if tell else "",
+        others=f'{_WAIT_FOR_OTHERS}; [ -e "$at.done" ] && {{ {tell}; }}\n  ' if tell else "",
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from headwater.slurm.errors import SlurmAway, SlurmError
+from headwater.slurm.errors import NotAllowed, SlurmAway, SlurmError
 
 PATIENCE_SECONDS = 20.0
 SSH_FAILED = 255
@@ -90,7 +90,7 @@ class Ssh:
                 fix=f"Check it, then: ssh-keyscan {self.host} >> ~/.ssh/known_hosts (or the Secret's known_hosts).",
             )
         if "Permission denied" in text:
-            raise SlurmError(
+            raise NotAllowed(
                 f"{self.host} does not let us in: {text.splitlines()[-1]}",
                 fix=f"`ssh {self.host} true` must work without a password: use a key or an agent.",
             )

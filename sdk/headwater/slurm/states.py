@@ -87,13 +87,15 @@ def died(where: str, state: str, exit_code: int, signal: int, node: str, said: s
         return Cause(
             ErrorClass.INFRASTRUCTURE,
             "SlurmJobEnded",
-            f"{text}: its result could not be written. Is the file system of `slurm.workdir` full or away?",
+            f"{text}: it could not write its files. Is the file system of `slurm.workdir` full or away?",
         )
     return Cause(ErrorClass.ERROR, "WorkerDied", f"{text}{': ' + said if said else ''}")
 
 
 def never_begun(record: Record) -> Cause:
     """Slurm says that it ended, but it never began: a launch that went wrong, which is nobody's code."""
+    if record.exit_code == NO_RESULT_WRITTEN:
+        return died(record.where, record.state, record.exit_code, record.signal, record.node)
     return Cause(
         ErrorClass.INFRASTRUCTURE,
         "SlurmJobEnded",
@@ -109,6 +111,16 @@ def lost(where: str) -> Cause:
         "SlurmJobLost",
         f"Slurm does not know job {where} any more, and it has left no result. "
         "Was the controller's state lost? It is tried again.",
+    )
+
+
+def mistaken(record: Record) -> Cause:
+    """The controller has lost its state and given an id again: a node that knows the first job ends the second."""
+    return Cause(
+        ErrorClass.INFRASTRUCTURE,
+        "SlurmJobEnded",
+        f"Slurm job {record.where} ({record.state}) was ended by Slurm itself, which had given its id to another job "
+        "before. Was the controller's state lost? It is tried again.",
     )
 
 

@@ -7,14 +7,19 @@ from headwater.slurm.transport import Job, Transport
 
 
 def find_or_cancel_others(transport: Transport, name: str) -> int | None:
-    """The job of that name, or None; where a cut connection has made several, the first is kept.
+    """The job of that name, or None; where a cut connection has made several, one is kept.
 
-    The others have done nothing: the script of a job begins only if no other job of its name has begun (`script.py`).
+    It is one that has begun, where one has. Of the others those that only wait are cancelled; what has begun goes on,
+    for a task that it has claimed is done by nobody else (`script.py`), and whoever follows the job sees who has.
     """
     found = transport.find(name)
-    if len(found) > 1:
-        transport.cancel([str(job) for job in found[1:]])
-    return found[0] if found else None
+    if len(found) < 2:
+        return found[0] if found else None
+    records = transport.records(found)
+    begun = {record.job for record in records if record.state != "PENDING"}
+    kept = next((job for job in found if job in begun), found[0])
+    transport.cancel([str(job) for job in found if job not in begun | {kept}])
+    return kept
 
 
 def submit_once(transport: Transport, job: Job, *, is_new: bool = False) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from tests.slurm import cluster, processes
+from tests.slurm.jobs import until
 from tests.slurm.places import Slot
 from tests.slurm.settings import NODES
 from tests.slurm.use import require
@@ -28,8 +30,15 @@ def alone(slurm: Slot) -> Iterator[Slot]:
         )
     yield slurm
     cluster.up()
+    # What a restarted controller believes to run is on a node for a minute more; it drains nodes that know of more.
+    subprocess.run(["scancel", "--user=root"], check=True)
+    until(_is_empty, 150)
     for index in range(1, NODES + 1):
         cluster.undrain(slurm.node(index))
+
+
+def _is_empty() -> bool:
+    return not subprocess.run(["squeue", "--noheader"], check=True, capture_output=True).stdout
 
 
 @pytest.fixture(autouse=True)

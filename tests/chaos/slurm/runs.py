@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+from tests.slurm import cluster, daemons
+from tests.slurm.places import Slot
 from tests.slurm.processes import start
 
 PIPELINE = Path(__file__).parents[2] / "slurm" / "pipeline_for_tests.py"
@@ -44,7 +48,7 @@ class Run:
     def end(self, process: subprocess.Popen[str] | None = None) -> tuple[int, str]:
         """Wait for its end: exit code, and what it said."""
         chosen = process or self.process
-        said, _ = chosen.communicate(timeout=100)
+        said, _ = chosen.communicate(timeout=180)
         return chosen.returncode, said
 
     def runs(self) -> dict[str, str]:
@@ -77,3 +81,12 @@ ONCE = {str(index): "x" for index in range(4)}
 def scontrol(*words: str) -> None:
     """Do something as the administrator."""
     subprocess.run(["scontrol", *words], check=True, capture_output=True, timeout=30)
+
+
+def restart_controller(slot: Slot, how: signal.Signals) -> None:
+    """End slurmctld and start it again."""
+    controller = daemons.find("slurmctld")
+    assert controller is not None
+    controller.end(how)
+    time.sleep(1)
+    cluster.start_controller(slot)

@@ -15,12 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.slurm.runs import ONCE, Run, scontrol
+from tests.chaos.slurm.runs import ONCE, Run, restart_controller, scontrol
 from tests.slurm import cluster, daemons
 from tests.slurm.jobs import until
 from tests.slurm.places import Slot
 
 ROUNDS = 10 if os.environ.get("HEADWATER_CHAOS") else 2
+
+pytestmark = pytest.mark.timeout(400)
+"""A controller that has forgotten jobs finds out after a minute that nodes have them, and goes on only then."""
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
@@ -66,18 +69,10 @@ def test_an_administrator_requeues_a_task(slurm: Slot, tmp_path: Path) -> None:
     assert sorted(map(len, run.runs().values())) in ([1, 1, 1, 1], [1, 1, 1, 2])  # Slurm itself runs it again
 
 
-def _restart(slot: Slot, how: signal.Signals) -> None:
-    controller = daemons.find("slurmctld")
-    assert controller is not None
-    controller.end(how)
-    time.sleep(1)
-    cluster.start_controller(slot)
-
-
 def test_the_controller_is_restarted(alone: Slot, tmp_path: Path) -> None:
     run = Run(tmp_path, 4)
     until(run.has_begun)
-    _restart(alone, signal.SIGTERM)
+    restart_controller(alone, signal.SIGTERM)
     code, said = run.end()
     assert code == 0, said
     assert run.runs() == ONCE
@@ -88,7 +83,7 @@ def test_the_controller_is_killed(alone: Slot, tmp_path: Path, seed: int) -> Non
     run = Run(tmp_path, 3)
     until(lambda: run.traces.exists())
     time.sleep(random.Random(seed).uniform(0, 6))
-    _restart(alone, signal.SIGKILL)
+    restart_controller(alone, signal.SIGKILL)
     for index in (1, 2):
         cluster.undrain(alone.node(index))  # it drains nodes that report jobs it has forgotten
     code, said = run.end()

@@ -80,6 +80,19 @@ def test_an_input_that_no_environment_holds_is_refused_before_there_is_a_pod() -
         unit_objects(run(node()), BARE, step(**many))
 
 
+def test_half_a_character_is_refused() -> None:
+    """What `os.listdir` gives for a file name that is not UTF-8."""
+    with pytest.raises(DocumentError, match=r"input 'x' holds '\\ud800', half a character"):
+        unit_objects(run(node()), BARE, step(x={"json": "a\ud800"}))
+
+
+@pytest.mark.parametrize("patch", [{"$patch": "replace"}, None, {"seccompProfile": None}])
+def test_no_template_takes_the_seccomp_profile_away(patch: Any) -> None:
+    written = {**node(), "podTemplate": {"spec": {"securityContext": patch}}}
+    pod = unit_objects(run(written), BARE, step(x={"json": 1}))[-1]["spec"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
 def test_two_inputs_of_one_variable_are_refused() -> None:
     with pytest.raises(DocumentError, match="'a-b' and 'a_b' are both INPUT_A_B"):
         unit_objects(run(node()), BARE, step(**{"a-b": {"json": 1}, "a_b": {"json": 2}}))

@@ -37,6 +37,8 @@ def test_a_container_that_declares_nothing_may_write_what_it_likes() -> None:
         ('{"x": 3', "its result is not JSON"),
         ("[3]", "its result is a list, not an object"),
         ('{"x": NaN, "y": 1}', "NaN is not JSON"),
+        ('{"x": 3, "y": 1e999}', "output 'y' holds a number that is too large for a float"),
+        ('{"x": 3, "y": "\\ud800"}', "output 'y' holds '\\ud800', half a character"),
         ('{"x": "3", "y": 1}', "output 'x' must be int; it wrote a str"),
         ('{"x": true, "y": 1}', "output 'x' must be int; it wrote a boolean"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from headwater_operator.kube.api import ApiError
 
 from tests.operator.simulated_nodes import PODS, ROOT_IMAGE, End
 from tests.operator.simulated_time import run_simulated
@@ -42,6 +43,32 @@ def test_a_node_whose_pods_can_never_start_fails(kind: str, seed: int) -> None:
             assert status["phase"] == "Failed"
             assert SAID in status["message"]
         await world.until(lambda: not world.api.collection(PODS), 60)
+        await world.stop_operator()
+
+    run_simulated(run())
+
+
+def test_a_map_whose_job_the_server_refuses_fails_with_the_servers_words() -> None:
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(), 0)
+        said = {
+            "kind": "Status",
+            "reason": "Invalid",
+            "message": "Job is invalid: volumeMounts[0].name: Not found",
+        }
+        others = world.api.hook
+
+        def refuse(method: str, path: str, done: bool) -> None:
+            if method == "POST" and path.endswith("/jobs"):
+                raise ApiError(422, "refused", said)
+            others(method, path, done)
+
+        world.api.hook = refuse
+        world.start_operator()
+        world.submit("run", {"blocks": [{"name": "main", "nodes": [mapped()]}]})
+        await world.finish("run")
+        assert world.status("run")["phase"] == "Failed"
+        assert "volumeMounts[0].name: Not found" in world.status("run")["message"]
         await world.stop_operator()
 
     run_simulated(run())

@@ -14,6 +14,39 @@ from tests.operator.world import World
 VALUES: list[Any] = [None, {"a": None}, [None, {"b": {"c": None}}], [[{"d": None, "e": 1}]], {"f": [1]}]
 
 
+def test_a_value_that_nobody_can_be_given_is_refused_where_it_comes_from() -> None:
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(message='{"x": "\\ud800"}'), 0)
+        node = {"name": "a", "container": {"image": "busybox"}, "outputs": {"x": {}}}
+        world.start_operator()
+        world.submit("run", {"blocks": [{"name": "main", "nodes": [node]}]})
+        await world.finish("run")
+        await world.stop_operator()
+        assert world.status("run")["phase"] == "Failed"
+        assert "output 'x' holds '\\ud800', half a character" in world.status("run")["message"]
+
+    run_simulated(run())
+
+
+def test_a_map_of_containers_over_what_is_no_list_fails() -> None:
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(message=json.dumps({"l": {"not": "a list"}})), 0)
+        container = {"image": "busybox"}
+        given = {"name": "a", "container": container, "outputs": {"l": {}}}
+        mapped = {"name": "m", "map": {"container": container, "over": {"x": {"from": "a.l"}}}}
+        world.start_operator()
+        world.submit("run", {"blocks": [{"name": "main", "nodes": [given, mapped]}]})
+        await world.finish("run")
+        await world.stop_operator()
+        assert world.status("run")["phase"] == "Failed"
+        assert (
+            "input 'x' is not a list but a dict, so a map cannot run over it."
+            in world.status("run")["message"]
+        )
+
+    run_simulated(run())
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_nulls_in_outputs_stay(seed: int) -> None:
     async def run() -> None:

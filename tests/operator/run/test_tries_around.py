@@ -67,14 +67,34 @@ def test_a_map_that_timed_out_is_tried_again_with_jobs_of_its_own() -> None:
             {"name": "m", "map": {"container": CONTAINER, "over": {"i": {"range": 3}}}, "timeout": "30s"}
         )
         spec["blocks"].pop()
-        world.nodes.frozen = True
+        world.nodes.stuck = "m"
         world.start_operator()
         world.submit("run", spec)
         await world.until(lambda: world.status("run").get("nodes", {}).get("m", {}).get("attempts") == 2)
-        world.nodes.frozen = False
+        world.nodes.stuck = ""
         await world.finish("run")
         assert world.status("run")["phase"] == "Succeeded"
         assert world.status("run")["nodes"]["m"]["items"] == {"total": 3, "succeeded": "0-2"}
+        await world.stop_operator()
+
+    run_simulated(run())
+
+
+def test_the_time_that_a_map_waits_for_a_place_is_not_its_time() -> None:
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(), 3)
+        body = {"container": CONTAINER, "over": {"i": {"range": 3}}}
+        spec = around({"name": "m", "map": body, "timeout": "30s"})
+        spec["blocks"].pop()
+        world.nodes.frozen = True
+        world.start_operator()
+        world.submit("run", spec)
+        later = asyncio.get_running_loop().time() + 300
+        await world.until(lambda: asyncio.get_running_loop().time() > later)
+        world.nodes.frozen = False
+        await world.finish("run")
+        assert world.status("run")["nodes"]["m"]["attempts"] == 1
+        assert world.status("run")["phase"] == "Succeeded"
         await world.stop_operator()
 
     run_simulated(run())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headwater.runtime.code import Code
 
 MAP_SLOTS = False
+QUEUED = True
 
 
 def SLOTS(workers: int | None) -> int | None:  # noqa: N802  # a backend offers SLOTS, here it depends on the config

@@ -150,12 +150,17 @@ class Taken:
         return None
 
     def _claim(self, index: int) -> bool:
-        try:
-            descriptor = os.open(f"{self._all}.{index}.claim", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return False
-        with os.fdopen(descriptor, "w") as file:
+        mine = f"{self._at}.claim.{os.environ['HEADWATER_SLURM_JOB']}"
+        with open(mine, "w") as file:
             file.write(f"{os.environ['HEADWATER_SLURM_JOB']} {self._own}\n")
+        try:
+            os.link(mine, f"{self._all}.{index}.claim")
+        except (
+            OSError
+        ):  # somebody has it; or this file system has no links, and then everybody does only his own
+            return False
+        finally:
+            os.unlink(mine)
         with open(f"{self._at}.taking", "w") as file:
             file.write(f"{index}\n")
         return True
