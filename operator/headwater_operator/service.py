@@ -27,6 +27,9 @@ from headwater_operator.run.slurm_clusters import SlurmClusters
 
 logger = logging.getLogger("headwater.operator")
 
+TOLD_AFTER = 4
+"""Failed passes of a run, one after the other, before its user is told."""
+
 _LONGEST_RETRY = 30.0
 _LATER = 2.0
 _DIGEST = "headwater.dev/digest"
@@ -55,6 +58,7 @@ class Service:
         self.shard = 0
         self.reconciler: Reconciler | None = None
         self.active = False
+        self._failures: dict[Key, int] = {}
 
     async def run(self) -> None:
         """Work until cancelled; stand by while another operator holds the Lease."""
@@ -122,7 +126,7 @@ class Service:
                 tasks.create_task(self._worker(reconciler, queue))
 
     async def _worker(self, reconciler: Reconciler, queue: WorkQueue[Key]) -> None:
-        failures: dict[Key, int] = {}
+        failures = self._failures
         while True:
             key = await queue.get()
             try:
@@ -133,6 +137,8 @@ class Service:
                 self.metrics.failed_passes.inc()
                 failures[key] = failures.get(key, 0) + 1
                 reconciler.trouble(key, error)
+                if failures[key] == TOLD_AFTER:
+                    await reconciler.tell_trouble(key, error)
                 queue.add_after(key, min(0.2 * 2 ** failures[key], _LONGEST_RETRY))
             finally:
                 queue.done(key)

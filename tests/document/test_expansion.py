@@ -35,8 +35,22 @@ def test_a_template_offers_what_its_end_nodes_give() -> None:
     template = {"blocks": [{"name": "main", "nodes": [first, last]}]}
     found = expanded(template, blocks=calling(outputs={"words": {"from": "greet.words"}}))
     assert problems_of(found) == []
+    assert found["spec"]["blocks"][1]["outputs"] == {"words": {"from": "say.words"}}
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        {"outputs": {"x": {"from": "greet.first__x"}}},
+        {"outputs": {"x": {"from": ["greet.first__x", "greet.words"]}}},
+    ],
+)
+def test_a_template_offers_what_the_nodes_inside_give_to_who_asks_for_it(asks: Object) -> None:
+    first = {"name": "first", "container": {"image": "a"}, "outputs": {"x": {}}}
+    last = {**SAY, "inputs": {"x": {"from": "first.x"}}}
+    found = expanded({"blocks": [{"name": "main", "nodes": [first, last]}]}, blocks=calling(**asks))
     assert found["spec"]["blocks"][1]["outputs"] == {
-        "words": {"from": "say.words"}, "first__x": {"from": "first.x"}, "say__words": {"from": "say.words"},
+        "words": {"from": "say.words"}, "first__x": {"from": "first.x"},
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -12,6 +13,8 @@ from headwater.engine.events import Failure
 _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,), "float": (float, int), "str": (str,), "bool": (bool,), "list": (list,), "dict": (dict,),
 }  # fmt: skip
+MOST_NESTED = 100
+_INT_LIMIT = 1 << 63
 _SHORTER = "write less to $HEADWATER_RESULT (a path or a URL, say), or use `artifacts`"
 
 
@@ -32,6 +35,10 @@ def container_outputs(
         return _nothing(declared) if declared else {}
     try:
         found = json.loads(message, parse_constant=_refuse)
+    except RecursionError:
+        return (
+            _failure(f"its result is nested deeper than {MOST_NESTED}: write it flatter") if declared else {}
+        )
     except ValueError as error:
         return _not_json(message, str(error)) if declared else {}
     if not isinstance(found, dict):
@@ -58,8 +65,8 @@ def _checked(
         if not _fits(found[name], wanted):
             return _failure(f"output {name!r} must be {wanted}; it wrote {_kind(found[name])}")
     for name, value in found.items():
-        if problem := _unwritable(value):
-            return _failure(f"output {name!r} {problem}")
+        if problem := _unwritable({name: value}):
+            return _failure(f"output {name!a} {problem}")
     return {name: {"json": value} for name, value in found.items()}
 
 
@@ -73,15 +80,26 @@ def _fits(value: object, wanted: object) -> bool:
 
 
 def _unwritable(value: Any) -> str:
-    """What keeps a value from being handed on as JSON: Python reads more than that."""
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError as error:
-        return f"holds {error.object[error.start]!r}, half a character, which nothing can be given"
-    except ValueError:
-        return "holds a number that is too large for a float"
-    except RecursionError:
-        return "is nested too deep"
+    """What keeps a value from being kept in a status and handed on: Python reads more than JSON has to carry.
+
+    >>> _unwritable({"x": [1, 2**64]})
+    'holds a whole number of more than 64 bits, which Kubernetes would round: write it as a string'
+    """
+    waiting = [(value, 0)]
+    while waiting:
+        part, depth = waiting.pop()
+        if depth > MOST_NESTED:
+            return f"is nested deeper than {MOST_NESTED}: write it flatter"
+        if isinstance(part, dict):
+            waiting += [(each, depth + 1) for pair in part.items() for each in pair]
+        elif isinstance(part, list):
+            waiting += [(each, depth + 1) for each in part]
+        elif isinstance(part, float) and not math.isfinite(part):
+            return "holds a number that is too large for a float"
+        elif isinstance(part, int) and not -_INT_LIMIT <= part < _INT_LIMIT:
+            return "holds a whole number of more than 64 bits, which Kubernetes would round: write it as a string"
+        elif isinstance(part, str) and any("\ud800" <= letter <= "\udfff" for letter in part):
+            return f"holds {part[:40]!r} with half a character in it, which nothing can be given"
     return ""
 
 

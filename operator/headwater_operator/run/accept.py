@@ -44,6 +44,8 @@ async def accept(cluster: Cluster, view: WorkflowView, settings: BuildSettings) 
         return Acceptance(new_run(view, spec, known=await _known(cluster, view), slurm=slurm))
     except (DocumentError, UsageError) as error:
         return str(error)
+    except RecursionError:
+        return "spec: something in it is nested too deep. Write it flatter."
 
 
 def _problems(view: WorkflowView, spec: Mapping[str, Any], settings: BuildSettings) -> str:

@@ -49,6 +49,7 @@ class Ending:
         self.recorder = recorder
         self.clock = clock
         self.settings = settings
+        self._granted: dict[str, tuple[tuple[str, str, str], str]] = {}
 
     # ------------------------------------------------------------ before
 
@@ -76,7 +77,10 @@ class Ending:
     async def may_start(self, view: WorkflowView) -> bool:
         """Whether a run has its turn: it may wait for a mutex or a semaphore, or be suspended from the start."""
         holders, first = self._lock(view)
-        if holders is None or (first and len(holders) < _limit(view)):
+        if holders is None:
+            return True
+        if first and len(holders) < _limit(view):
+            self._grant(view)
             return True
         sync = view.spec["synchronization"]
         kind = "mutex" if "mutex" in sync else "semaphore"
@@ -93,17 +97,36 @@ class Ending:
         lock = _lock_of(view)
         if lock is None:
             return None, True
-        holders: list[str] = []
         waiting: list[tuple[int, str, str]] = []
+        alive: set[str] = set()
         for other in self.cluster.workflows.objects.values():
             if _lock_of(other) != lock or other.ended:
                 continue
-            if other.status.get("engine"):
-                holders.append(other.name)
+            if other.status.get("engine") or (other.uid in self._granted and other.uid != view.uid):
+                self._grant(other)
+                alive.add(other.uid)
             elif not other.deleting:
                 waiting.append((-(other.spec.get("priority") or 0), other.created_at, other.name))
+        holders = self._holders(lock, alive)
         room = _limit(view) - len(holders)
         return sorted(holders), view.name in [name for *_, name in sorted(waiting)[: max(room, 0)]]
+
+    def _grant(self, view: WorkflowView) -> None:
+        """Remember who has a lock: before its status says so, and until the last of its pods has gone."""
+        lock = _lock_of(view)
+        if lock is not None:
+            self._granted[view.uid] = (lock, view.name)
+
+    def _holders(self, lock: tuple[str, str, str], alive: set[str]) -> list[str]:
+        found = []
+        for uid, (held, name) in list(self._granted.items()):
+            if held != lock:
+                continue
+            if uid in alive or any(not pod.ended for pod in self.cluster.pods_of_run(uid)):
+                found.append(name)
+            else:
+                del self._granted[uid]
+        return found
 
     def wake_waiting(self, view: WorkflowView) -> None:
         """A run that held a lock is over: whoever waits for it looks again."""

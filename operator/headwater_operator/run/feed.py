@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from headwater.document.unit import Encoded, ItemFiles
@@ -38,6 +39,9 @@ from headwater_operator.run.values import (
     tested,
 )
 
+MOST_STEPS = 100_000
+"""Answers that the operator gives to a run by itself before it looks after others: a second of its time."""
+
 
 class Feeder:
     """Drives the engine of one run through one pass; `effects` is what has to be done then."""
@@ -48,6 +52,7 @@ class Feeder:
         self.effects = Effects()
         self._has_store = has_store
         self._events: deque[Event] = deque()
+        self._starts: dict[tuple[str, int], StartItems] = {}
 
     def start(self) -> None:
         """Begin the run."""
@@ -70,8 +75,18 @@ class Feeder:
                 self.feed([TimerFired(key, self.now, waits)])
 
     def _drain(self) -> None:
+        steps = 0
         while self._events:
             self._take(self.run.engine.handle(self._events.popleft()))
+            steps += 1
+            if steps > MOST_STEPS:
+                self._events.clear()
+                self._take(self.run.engine.give_up(
+                    f"the run has taken {MOST_STEPS:,} steps on end in which nothing ran. Does a loop never end?"
+                ))  # fmt: skip
+        starts, self._starts = self._starts, {}
+        for start in starts.values():
+            self.effects.maps.append(new_wave(self.run, start))
 
     def _take(self, commands: list[Command]) -> None:
         for command in commands:
@@ -83,7 +98,7 @@ class Feeder:
             case Start():
                 self.effects.units.append(self._unit(command))
             case StartItems():
-                self.effects.maps.append(new_wave(run, command))
+                self._start_items(command)
             case Measure():
                 self._measure(command)
             case Decide():
@@ -93,6 +108,7 @@ class Feeder:
             case Lookup():
                 self._events.append(CacheMissed(command.path, self.now))  # the pod looks, before it runs
             case Cancel():
+                self._starts = {key: each for key, each in self._starts.items() if key[0] != command.path}
                 run.cancel(command.path)
             case SetTimer():
                 run.timers[command.key] = self.now + command.seconds
@@ -103,6 +119,13 @@ class Feeder:
                 run.waiting[command.path] = f"approval{asked}"
             case _:
                 pass  # StoreCached is the pod's, Finish shows in the engine's phase
+
+    def _start_items(self, command: StartItems) -> None:
+        """Items that are handed out one after the other, as failures are told, go into one Job."""
+        key = command.path, command.attempt
+        earlier = self._starts.get(key)
+        ranges = command.ranges if earlier is None else (*earlier.ranges, *command.ranges)
+        self._starts[key] = replace(command, ranges=ranges)
 
     def _unit(self, command: Start) -> UnitStep:
         state = self.run.engine.states[command.path]

@@ -17,6 +17,9 @@ from headwater_operator.run.packing import beside_of, unpack
 from headwater_operator.run.values import encoded_inputs
 from headwater_operator.run.views import WorkflowView
 
+MOST_NODES = 100_000
+"""Nodes of a run at once: the operator keeps all of them in memory, beside those of other runs."""
+
 OVERWRITE_CACHE = "headwater.dev/overwrite-cache"
 """Annotation of a Workflow whose pods take nothing from the cache."""
 
@@ -38,6 +41,7 @@ def new_run(
         map_slots=False,
         whole_waves=True,
         queued=True,
+        most_nodes=MOST_NODES,
         suspended=bool(view.spec.get("suspend")),
     )
     return Run(

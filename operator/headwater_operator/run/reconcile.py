@@ -383,3 +383,17 @@ class Reconciler:
             if run is not None:
                 self.runs.pop(key, None)
                 self.by_uid.pop(run.uid, None)
+
+    async def tell_trouble(self, key: Key, error: Exception) -> None:
+        """Passes fail one after the other: whoever looks at the run is to see why it does not go on."""
+        view = self.cluster.workflows.objects.get(key)
+        if view is None or view.ended:
+            return
+        whose = "" if isinstance(error, HeadwaterError) else ", a defect of Headwater (please report it)"
+        message = cut(f"the operator cannot go on with this run{whose}: {type(error).__name__}: {error}")
+        try:
+            await self.cluster.patch_status(view, {"message": message})
+        except ApiError as another:
+            logger.warning(
+                "cannot tell so in its status: %s", another, extra={"run": key[1], "namespace": key[0]}
+            )

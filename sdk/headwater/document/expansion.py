@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +18,7 @@ Lookup = Callable[[str, int | None], Document]
 
 _BUNDLE = ("configMap", "url", "digest")
 EXPOSED = "__"
-"""A called template offers the outputs of all its nodes, as NODE__OUTPUT."""
+"""A called template offers the outputs of all its nodes, as NODE__OUTPUT, to who asks for them."""
 
 
 def entry_block(spec: Mapping[str, Any]) -> Spec:
@@ -58,10 +60,12 @@ class _Expansion:
                 for kind in (node, node.get("map") or {}):
                     call = kind.get("call")
                     if call and call.get("template"):
-                        made, trail = self._include(call, above)
+                        made, trail = self._include(call, above, _taken_of(block, node["name"]))
                         pending += [(each, trail) for each in made]
 
-    def _include(self, call: Spec, above: tuple[str, ...]) -> tuple[list[Spec], tuple[str, ...]]:
+    def _include(
+        self, call: Spec, above: tuple[str, ...], wanted: frozenset[str]
+    ) -> tuple[list[Spec], tuple[str, ...]]:
         name = call["template"]
         if name in above:
             raise UsageError(
@@ -70,7 +74,7 @@ class _Expansion:
         template = copy.deepcopy(self.lookup(name, call.get("version"))["spec"])
         renamed = {block["name"]: self._free(f"{name}-{block['name']}") for block in template["blocks"]}
         entry = entry_block(template)
-        entry["outputs"] = {**_offered(entry, template["blocks"]), **_exposed(entry)}
+        entry["outputs"] = {**_offered(entry, template["blocks"]), **_exposed(entry, wanted)}
         for block in template["blocks"]:
             block["name"] = renamed[block["name"]]
             for node in block["nodes"]:
@@ -131,12 +135,18 @@ class _Expansion:
         return name
 
 
-def _exposed(entry: Spec) -> dict[str, Spec]:
-    return {
+def _taken_of(block: Spec, node: str) -> frozenset[str]:
+    """The outputs of a node that its block takes anywhere: the rest would only be among the block's own outputs."""
+    return frozenset(re.findall(rf'"{re.escape(node)}\.([^"]+)"', json.dumps(block)))
+
+
+def _exposed(entry: Spec, wanted: frozenset[str]) -> dict[str, Spec]:
+    offered = {
         f"{node['name']}{EXPOSED}{output}": {"from": f"{node['name']}.{output}"}
         for node in entry["nodes"]
         for output in node.get("outputs") or {}
     }
+    return {name: source for name, source in offered.items() if name in wanted}
 
 
 def _nodes(spec: Spec) -> list[Spec]:

@@ -32,7 +32,9 @@ class Source(Model):
         description="NODE.OUTPUT, inputs.NAME, run.name, run.phase or run.failures; of several, the live one.",
     )
     value: Json = Field(None, description="A literal: any JSON.")
-    range: int | None = Field(None, ge=0, description="The numbers from 0 up to, but without, this one.")
+    range: int | None = Field(
+        None, ge=0, le=10_000_000, description="The numbers from 0 up to, but without, this one."
+    )
     pickle: str | None = Field(None, description="A Python constant that JSON cannot carry, in base64.")
 
     @model_validator(mode="after")

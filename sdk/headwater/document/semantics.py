@@ -9,6 +9,7 @@ from headwater.document.nodes import Call, Node, Output, Source, upstream_of
 from headwater.document.problems import Found, Path, nearest, path_text, wrong_type
 
 _NO_LISTS = frozenset({"int", "float", "bool"})
+MOST_NESTED = 50
 _RUN_FIELDS = ("name", "phase", "failures")
 
 
@@ -209,6 +210,15 @@ class _Checks:
                 f"blocks run each other without end: {' -> '.join(circle)}",
                 "Use `loop` or `iterate` to repeat a block.",
             )
+            return
+        deepest = _deepest(calls)
+        if len(deepest) > MOST_NESTED:
+            yield (
+                self._place(deepest[0]),
+                f"blocks run each other {len(deepest)} deep, from {deepest[0]!r} to {deepest[-1]!r}; "
+                f"at most {MOST_NESTED} may",
+                "Put what they do side by side into one block.",
+            )
 
 
 def _not_a_list(path: Path, source: Source, block: Block, nodes: Mapping[str, Node]) -> Iterator[Found]:
@@ -274,6 +284,33 @@ def _circle(edges: Mapping[str, list[str]]) -> list[str]:
             else:
                 path[following] = iter(edges.get(following, ()))
     return []
+
+
+def _deepest(edges: Mapping[str, list[str]]) -> list[str]:
+    """The longest path in a graph without circles.
+
+    >>> _deepest({"a": ["b", "c"], "b": [], "c": ["b"]})
+    ['a', 'c', 'b']
+    """
+    following: dict[str, str] = {}
+    depth: dict[str, int] = {}
+    for start in edges:
+        waiting = [start]
+        while waiting:
+            name = waiting[-1]
+            below = [each for each in edges.get(name, ()) if each not in depth]
+            if below and name not in depth:
+                waiting += below
+                continue
+            waiting.pop()
+            best = max(edges.get(name, ()), key=lambda each: depth[each], default=None)
+            depth[name] = 1 + (depth[best] if best is not None else 0)
+            if best is not None:
+                following[name] = best
+    path = [max(depth, key=lambda name: depth[name])] if depth else []
+    while path and path[-1] in following:
+        path.append(following[path[-1]])
+    return path
 
 
 def _twice(named: Iterable[tuple[Path, str]]) -> Iterator[Found]:

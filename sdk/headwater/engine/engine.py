@@ -33,6 +33,7 @@ from headwater.engine.graph import (
     Condition,
     Const,
     Container,
+    ErrorClass,
     FirstOf,
     From,
     Graph,
@@ -50,6 +51,9 @@ from headwater.engine.patience import runs_from_now, set_patience
 from headwater.engine.plan import ALTERNATIVE, FAILED, FINISHED, ORDER, plan_of
 from headwater.engine.state import ENDED, LIVE, MISSING, Frame, Known, NodeState, Phase
 
+STEPS_PER_NODE = 4
+"""Steps in which nothing is given to a backend, for each of the nodes that a run may have at once."""
+
 
 class Engine:
     """Decides what a run does next.
@@ -58,7 +62,8 @@ class Engine:
     a map takes one of them; with `whole_waves` a map that may start at all is handed out whole, since the
     backend itself keeps to the limit of what runs at once; with `queued` what is handed out may wait elsewhere, and a
     map runs from when the first of its items is told to. `known` maps paths to outcomes of an earlier try;
-    a run that begins `suspended` starts nothing until a `Changed` lets it.
+    a run that begins `suspended` starts nothing until a `Changed` lets it. A run that has more than `most_nodes` at
+    once, or takes many times as many steps in which nothing can run, is ended: one run must not stop all others.
 
     >>> from headwater.engine.events import Succeeded
     >>> from headwater.engine.graph import Block, Node
@@ -82,6 +87,7 @@ class Engine:
         whole_waves: bool = False,
         queued: bool = False,
         suspended: bool = False,
+        most_nodes: int | None = None,
     ) -> None:
         self.graph = graph
         self.name = name
@@ -104,6 +110,7 @@ class Engine:
         self.map_slots = map_slots
         self.whole_waves = whole_waves
         self.queued = queued
+        self.most_nodes = most_nodes
         self.handing: list[NodeState] = []
         self.ready: deque[NodeState] = deque()
         self._launchable: deque[NodeState] = deque()
@@ -190,8 +197,23 @@ class Engine:
         if frame.owner is not None and frame.owner.children is not None:
             frame.owner.children.pop(frame.key, None)
 
+    def give_up(self, why: str) -> list[Command]:
+        """End a run that would go on without end: it fails, whatever runs of it is cancelled."""
+        self._end_hopeless(why)
+        return self._advance()
+
+    def _end_hopeless(self, why: str) -> None:
+        if self.stopping is None or not self.stopping.kill:
+            self.error = Failure("TooLarge", why, ErrorClass.INVALID)
+            self.failures.append((self.now, self.error))
+            HANDLERS[Stopped](self, Stopped(self.now, kill=True, reason=why))
+
     def _advance(self) -> list[Command]:
+        steps = 0
         while True:
+            steps += 1
+            if self.most_nodes is not None:
+                self._keep_bounds(steps)
             if self.ready:
                 self.consider(self.ready.popleft())
             elif self._launchable and self._may_launch():
@@ -278,6 +300,18 @@ class Engine:
             self.end(state, known.phase, outputs=known.outputs, message="kept from the earlier run")
             return True
         return False
+
+    def _keep_bounds(self, steps: int) -> None:
+        assert self.most_nodes is not None
+        if len(self.states) > self.most_nodes:
+            self._end_hopeless(
+                f"the run has more than {self.most_nodes:,} nodes at once. Give its maps `parallelism`, or write "
+                "`placement: unit` in the blocks that they call."
+            )
+        elif steps > STEPS_PER_NODE * self.most_nodes:
+            self._end_hopeless(
+                "the run goes on and on although nothing of it runs. Does one of its loops do nothing?"
+            )
 
     # ------------------------------------------------------------------ starting a node
 

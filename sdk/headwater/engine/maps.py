@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from headwater.engine.engine import Engine
 
 SHOWN_INDICES = 20
+LARGEST_MAP = 10_000_000
+OPENED_AT_ONCE = 1000
+"""Items whose nodes the engine itself runs are opened so many at a time, so that it sees when they become too many."""
 
 
 def _map_of(state: NodeState) -> Map:
@@ -50,6 +53,10 @@ def sized(engine: Engine, event: Sized) -> None:
     """The number of items is known."""
     state = engine.states.get(event.path)
     if state is None or state.stage != "measure":
+        return
+    if event.total > LARGEST_MAP:
+        why = f"it has {event.total:,} items; a map takes {LARGEST_MAP:,}. Let each item stand for more"
+        failures.attempt_failed(engine, state, Failure("TooLarge", why, ErrorClass.INVALID, state.path))
         return
     state.stage = "items"
     done = IntervalSet(event.done)
@@ -121,7 +128,7 @@ def _room(engine: Engine, state: NodeState, items: MapState, expanded: bool) -> 
     room = items.total
     if expanded:
         limit = _map_of(state).parallelism
-        return room if limit is None else limit - len(items.running)
+        return min(OPENED_AT_ONCE, room if limit is None else limit - len(items.running))
     if engine.parallelism is not None:
         room = engine.parallelism - engine.running
         if engine.whole_waves and room > 0:

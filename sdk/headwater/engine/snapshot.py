@@ -66,6 +66,7 @@ def snapshot(engine: Engine) -> Data:
         "map_slots": engine.map_slots,
         "whole_waves": engine.whole_waves,
         "queued": engine.queued,
+        "most_nodes": engine.most_nodes,
         "ready": [state.path for state in engine.ready],
         "launchable": [state.path for state in engine._launchable],
         "handing": [state.path for state in engine.handing],
@@ -86,6 +87,7 @@ def restore(graph: Graph, data: Data, *, known: Mapping[str, Known] | None = Non
         map_slots=data["map_slots"],
         whole_waves=data["whole_waves"],
         queued=data.get("queued", False),
+        most_nodes=data.get("most_nodes"),
     )
     engine.phase = Phase(data["phase"])
     engine._main_phase = Phase(data["main_phase"]) if data["main_phase"] else None

@@ -23,7 +23,7 @@ def test_a_value_that_nobody_can_be_given_is_refused_where_it_comes_from() -> No
         await world.finish("run")
         await world.stop_operator()
         assert world.status("run")["phase"] == "Failed"
-        assert "output 'x' holds '\\ud800', half a character" in world.status("run")["message"]
+        assert "output 'x' holds '\\ud800' with half a character" in world.status("run")["message"]
 
     run_simulated(run())
 
