@@ -39,6 +39,7 @@ class World:
         self.recorder: Any = None
         self.operator_calls = 0
         self.kills = 0
+        self.most = 0
         self.working = False
         self._tasks: list[asyncio.Task[None]] = []
         self._dead = asyncio.Event()

@@ -127,8 +127,8 @@ def chunks(context: RunContext, settings: BuildSettings, step: MapStep) -> list[
     """The Jobs of a wave: one where its items fit, else as few as can be.
 
     A Job of Python units takes 100,000 pods; a Job of containers about 1,000 items, which lie in a ConfigMap
-    that every pod writes out, and 100,000 where an item is just its index. All of them may run at once: the
-    parallelism of the wave is shared out. Where it is less than the number of Jobs each still runs one pod.
+    that every pod writes out, and 100,000 where an item is just its index. Each says what the parallelism of the
+    wave is; how much of it a Job has beside the others is found when it is created (`run/steering.py`).
 
     >>> from headwater_operator.builders.inputs import Store
     >>> spec = {"blocks": [{"name": "main", "nodes": [{"name": "m", "map": {"task": "m:f"}}]}]}
@@ -142,22 +142,13 @@ def chunks(context: RunContext, settings: BuildSettings, step: MapStep) -> list[
         cut = list(packed(item_texts(step, indices), _items_per_config(len(indices), step.parallelism)))
     else:
         cut = list(_by_count(step.items, COMPLETIONS_LIMIT * step.per_pod))
-    return [
-        replace(step, items=items, chunk=number, parallelism=_shared(step.parallelism, len(cut), number))
-        for number, items in enumerate(cut)
-    ]
+    return [replace(step, items=items, chunk=number) for number, items in enumerate(cut)]
 
 
 def _items_per_config(total: int, parallelism: int | None) -> int:
     """Few pods at once cannot be shared out among many Jobs, and do not mind a larger ConfigMap."""
     wanted = -(-total // (parallelism or total or 1))
     return min(max(ITEMS_PER_CONFIG, wanted), MOST_ITEMS_PER_CONFIG)
-
-
-def _shared(parallelism: int | None, jobs: int, number: int) -> int | None:
-    if parallelism is None:
-        return None
-    return max(1, parallelism // jobs + (number < parallelism % jobs))
 
 
 def _is_index(step: MapStep) -> bool:

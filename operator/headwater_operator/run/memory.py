@@ -20,11 +20,11 @@ Object = dict[str, Any]
 
 @dataclass(slots=True)
 class Wave:
-    """One Job of a map: these items, `per_pod` of them to each index; one
-    that is `bridged` to a SlurmCluster is one Slurm job, and one pod has all its items.
+    """One Job of a map: these items, `per_pod` of them to each index; one that is `bridged` to a SlurmCluster is one
+    Slurm job, and one pod has all its items.
 
-    `seen`: it has been there. `detached`: its pods may end, and it starts no further ones. `cancelled`: nothing of
-    it counts any more.
+    `given` is how many pods of it may run at once. `seen`: it has been there. `detached`: its pods may end, and it
+    starts no further ones. `cancelled`: nothing of it counts any more.
     """
 
     path: str
@@ -38,6 +38,7 @@ class Wave:
     cancelled: bool = False
     lineage: str = ""
     bridged: str = ""
+    given: int = 0
 
     @property
     def of_a_pod(self) -> int:

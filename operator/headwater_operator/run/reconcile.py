@@ -31,7 +31,7 @@ from headwater_operator.run.memory import Creation, Run
 from headwater_operator.run.observe import Sight
 from headwater_operator.run.passes import SAY_BEGUN_AFTER, note_waiting, run_pass
 from headwater_operator.run.status import cut, merge_patch, nodes_patch, run_phase, run_status, told
-from headwater_operator.run.steering import steer
+from headwater_operator.run.steering import allowances, steer
 from headwater_operator.run.views import JobView, PodView, WorkflowView
 from headwater_operator.run.waits import look_closer
 
@@ -301,7 +301,8 @@ class Reconciler:
         due = [(name, each) for name, each in run.uncreated.items() if each.not_before <= now]
         deletions = [self._delete(run, kind, name) for name, kind in run.doomed.items()]
         creations = [self._create(run, name, each) for name, each in due]
-        changes = [steer(self.cluster, run, name, wave) for name, wave in run.jobs.items()]
+        allowed = allowances(self.cluster, run)
+        changes = [steer(self.cluster, run, name, wave, allowed[name]) for name, wave in run.jobs.items()]
         cancelling = self.ending.cancel_jobs(run)
         for outcome in await asyncio.gather(
             *deletions, *creations, *changes, cancelling, return_exceptions=True
@@ -320,7 +321,7 @@ class Reconciler:
         try:
             await self._need_claim(run, creation)
             for obj in creation.objects:
-                await self.cluster.create(obj)
+                await self.cluster.create(self._in_its_place(run, name, obj))
         except ApiError as error:
             if error.status == 0 or error.status >= 500:
                 run.created.discard(name)
@@ -332,6 +333,14 @@ class Reconciler:
         if self.cluster.pod(run.key[0], name) is None and creation.objects[-1]["kind"] == "Pod":
             run.dirty_pods.add(name)
             self.queue.add(run.key)
+
+    def _in_its_place(self, run: Run, name: str, obj: dict[str, Any]) -> dict[str, Any]:
+        """A Job begins with as many pods as it may have beside all else of its run."""
+        wave = run.jobs.get(name)
+        if wave is None or wave.bridged or obj["kind"] != "Job":
+            return obj
+        wave.given = allowances(self.cluster, run)[name]
+        return {**obj, "spec": {**obj["spec"], "parallelism": wave.given}}
 
     def _refused(self, run: Run, name: str, creation: Creation, error: ApiError) -> None:
         run.created.discard(name)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from headwater.engine.graph import Map
+from headwater.engine.intervals import IntervalSet
 
 from headwater_operator.builders import RunContext
 from headwater_operator.builders.maps import DEFAULT_PARALLELISM
@@ -14,22 +13,82 @@ from headwater_operator.run.memory import Run, Wave
 from headwater_operator.run.views import JobView
 
 
-async def steer(cluster: Cluster, run: Run, name: str, wave: Wave) -> None:
-    """Bring a Job in line with what the run may do now."""
+async def steer(cluster: Cluster, run: Run, name: str, wave: Wave, allowed: int) -> None:
+    """Bring a Job in line with what the run may do now; `allowed` is its part of `allowances`."""
     job = cluster.job(run.key[0], name)
     if job is None or job.over or job.deleting:
         return
     if wave.detached:
         await _let_go(cluster, run.context, job)
-        return
-    if wave.bridged:
-        await _steer_bridge(cluster, run, name, wave)
-        return
-    wanted = _at_once(run, name)
-    if wanted is None:  # a limit of the run may have been lifted
-        wanted = max(_without_limit(run, name), job.parallelism)
-    if wanted != job.parallelism:
-        await cluster.patch("Job", run.key[0], name, {"spec": {"parallelism": wanted}})
+    elif wave.bridged:
+        await _steer_bridge(cluster, run, name, wave, allowed)
+    elif allowed != job.parallelism:
+        wave.given = allowed
+        await cluster.patch("Job", run.key[0], name, {"spec": {"parallelism": allowed}})
+
+
+def allowances(cluster: Cluster, run: Run) -> dict[str, int]:
+    """How many pods (or tasks of a Slurm array) of each Job of a run may run now: 0 for one that has to wait.
+
+    A Job that is under way keeps its places, for fewer would kill pods; what it has no use for any more goes to the
+    next. Only where a person has lowered the run's `parallelism` there are fewer than were given.
+    """
+    engine = run.engine
+    if not run.jobs:
+        return {}
+    units = sum(not expected.stage for expected in run.expected.values())
+    taken = {name: min(_given(cluster, run, name, wave), _left(run, wave)) for name, wave in run.jobs.items()}
+    of_maps: dict[str, int] = {}
+    for name, wave in run.jobs.items():
+        of_maps[wave.path] = of_maps.get(wave.path, 0) + taken[name]
+    of_all = sum(taken.values())
+    found = {}
+    for name, wave in run.jobs.items():
+        limit = _limit_of_map(run, wave)
+        room = min(_pods(wave), limit or engine.parallelism or DEFAULT_PARALLELISM)
+        if limit is not None:
+            room = min(room, limit - (of_maps[wave.path] - taken[name]))
+        if engine.parallelism is not None:
+            room = min(room, engine.parallelism - units - (of_all - taken[name]))
+        found[name] = max(room, 0)
+        more = min(found[name], _left(run, wave)) - taken[name]
+        of_maps[wave.path] += more
+        of_all += more
+    return found
+
+
+def _given(cluster: Cluster, run: Run, name: str, wave: Wave) -> int:
+    job = cluster.job(run.key[0], name)
+    return wave.given if job is None or wave.bridged else job.parallelism
+
+
+def _left(run: Run, wave: Wave) -> int:
+    """How many pods of a Job have something left to do, at most."""
+    state = run.engine.states.get(wave.path)
+    if state is None or state.items is None:
+        return 0
+    running, waves = state.items.running, run.waves.get(wave.path, [])
+    if len(waves) < 2:
+        return min(len(running), _pods(wave))
+    items = IntervalSet(both for part in wave.items.ranges() for both in running.intersection(*part))
+    for later in reversed(waves):
+        if later is wave:
+            break
+        for (
+            part
+        ) in later.items.ranges():  # what is tried again, or was let go of, is not in this Job any more
+            items.discard(*part)
+    return min(len(items), _pods(wave))
+
+
+def _pods(wave: Wave) -> int:
+    return max(-(-len(wave.items) // wave.per_pod), 1)
+
+
+def _limit_of_map(run: Run, wave: Wave) -> int | None:
+    state = run.engine.states.get(wave.path)
+    kind = state.node.kind if state is not None else None
+    return kind.parallelism if isinstance(kind, Map) else None
 
 
 async def _let_go(cluster: Cluster, context: RunContext, job: JobView) -> None:
@@ -49,61 +108,14 @@ async def _let_go(cluster: Cluster, context: RunContext, job: JobView) -> None:
     await cluster.delete("Job", context.namespace, job.name, propagation="Orphan")
 
 
-async def _steer_bridge(cluster: Cluster, run: Run, name: str, wave: Wave) -> None:
+async def _steer_bridge(cluster: Cluster, run: Run, name: str, wave: Wave, allowed: int) -> None:
     """Tell a bridge how many tasks of its array may run: its pod has that annotation as a file."""
     pods = cluster.pods_of_job(run.key[0], name)
     bridge = next((pod for pod in pods if not pod.ended and not pod.deleting), None)
-    kind = _kind(run, wave)
-    if bridge is None or not isinstance(kind, Map):
+    if bridge is None:
         return
-    wanted = _at_once(run, name) or kind.parallelism or 0
+    has_limit = run.engine.parallelism is not None or _limit_of_map(run, wave) is not None
+    wave.given = wanted = max(allowed, 1) if has_limit else 0
     if wanted != bridge.limit:
         change = {"metadata": {"annotations": {LIMIT: str(wanted) if wanted else None}}}
         await cluster.patch("Pod", run.key[0], bridge.name, change)
-
-
-def _at_once(run: Run, name: str) -> int | None:
-    """How many units of a Job may run now; None where the run has no limit."""
-    engine = run.engine
-    if engine.parallelism is None or not isinstance(_kind(run, run.jobs[name]), Map):
-        return None
-    units = sum(not expected.stage for expected in run.expected.values())
-    most = {each: _most(run, wave) for each, wave in run.jobs.items() if each == name or each in run.created}
-    return shared_out(engine.parallelism - units, most)[name]
-
-
-def _without_limit(run: Run, name: str) -> int:
-    """How many pods of a Job may run where only its map limits them, whose limit its Jobs share."""
-    wave = run.jobs[name]
-    kind = _kind(run, wave)
-    if not isinstance(kind, Map):
-        return 0
-    if kind.parallelism is None:
-        return min(_most(run, wave), DEFAULT_PARALLELISM)
-    jobs = {each: _most(run, other) for each, other in run.jobs.items() if other.path == wave.path}
-    return shared_out(kind.parallelism, jobs)[name]
-
-
-def shared_out(room: int, most: Mapping[str, int]) -> dict[str, int]:
-    """Room for Jobs, each of which has use for so much: even shares, what one leaves to the others, one at least.
-
-    >>> shared_out(9, {"a": 10, "b": 1, "c": 10}), shared_out(0, {"a": 2})
-    ({'b': 1, 'a': 4, 'c': 4}, {'a': 1})
-    """
-    found = {}
-    for done, (name, use) in enumerate(sorted(most.items(), key=lambda each: (each[1], each[0]))):
-        found[name] = min(use, max(room // (len(most) - done), 1))
-        room -= found[name]
-    return found
-
-
-def _kind(run: Run, wave: Wave) -> object:
-    state = run.engine.states.get(wave.path)
-    return state.node.kind if state is not None else None
-
-
-def _most(run: Run, wave: Wave) -> int:
-    """How many units of a Job can run at once, whatever else does."""
-    kind = _kind(run, wave)
-    tasks = max(-(-len(wave.items) // wave.per_pod), 1)
-    return min(tasks, kind.parallelism or tasks) if isinstance(kind, Map) else tasks

@@ -15,7 +15,9 @@ from headwater.slurm.transport import Job
 _FIELDS = ("ArrayJobID", "ArrayTaskID", "State", "Reason", "exit_code", "NodeList", "RestartCnt", "Name")
 _FORMAT = ",".join(f"{name}:|" for name in _FIELDS)
 _AWAY = re.compile(
-    r"Unable to contact slurm|Socket timed out|Connection refused|Zero Bytes were transmitted|Protocol authentication"
+    r"Unable to contact slurm|Socket timed out|Connection (refused|reset|timed out|aborted)|Broken pipe|"
+    r"No route to host|Network is (down|unreachable)|Interrupted system call|Unexpected message received|"
+    r"Zero Bytes were transmitted|Protocol authentication"
     r"|slurm_receive_msg|communication (failure|error)|temporarily (unable|unavailable)|Resource temporarily|"
     r"Transport endpoint|backup controller|Slurm (?:temporarily|controller)|try again|Munge|cannot stat file|"
     r"Could not establish a configuration source",

@@ -139,16 +139,13 @@ def test_container_items_come_in_thousands_and_ranges_whole() -> None:
     assert len(cut(CONTAINER, step("1-2499", {"x": {"range": 2500}}))) == 3
 
 
-def test_the_jobs_of_a_wave_share_its_parallelism() -> None:
+def test_few_pods_at_once_make_few_jobs() -> None:
     values = {"x": {"json": list(range(25_000))}}
 
-    def parallelism(limit: int | None) -> list[int | None]:
-        return [each.parallelism for each in cut(CONTAINER, step("0-24999", values, parallelism=limit))]
+    def jobs(limit: int | None) -> int:
+        return len(cut(CONTAINER, step("0-24999", values, parallelism=limit)))
 
-    assert parallelism(30) == [2] * 5 + [1] * 20
-    assert parallelism(4) == [1] * 4
-    assert parallelism(1) == [1, 1, 1]
-    assert parallelism(None) == [None] * 25
+    assert (jobs(30), jobs(4), jobs(1), jobs(None)) == (25, 4, 3, 25)
 
 
 def test_large_items_make_smaller_jobs() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from tests.operator.simulated_nodes import JOBS, PODS, End
 from tests.operator.simulated_time import run_simulated
@@ -137,5 +140,44 @@ def test_a_cancelled_run_leaves_no_live_pod() -> None:
             )
         )
         await world.stop_operator()
+
+    run_simulated(run())
+
+
+def _most_at_once(world: World) -> Callable[[], bool]:
+    """Looks, each time it is called, how many pods run; the most is in `world.most`."""
+    seen = [0]
+
+    def look() -> bool:
+        seen[0] = max(seen[0], len(live_pods(world)))
+        world.most = seen[0]
+        return world.status("run").get("phase") in ("Succeeded", "Failed")
+
+    return look
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("limits", [(1, None), (None, 1), (2, None), (3, 2)])
+@pytest.mark.parametrize("kind", ["large items", "items that fail"])
+def test_several_jobs_of_a_map_keep_to_its_limit_together(
+    kind: str, limits: tuple[int | None, int | None], seed: int
+) -> None:
+    """Large items lie in several ConfigMaps, so in several Jobs; failed items come again in a Job of their own."""
+
+    async def run() -> None:
+        fails = kind == "items that fail"
+        world = World(lambda path, attempt, index: End(int(fails and attempt == 1 and index % 2)), seed)
+        over = {"range": 6} if fails else {"value": ["a" * 500_000 + str(number) for number in range(4)]}
+        of_run, of_map = limits
+        mapped = {"container": CONTAINER, "over": {"i": over}, **({"parallelism": of_map} if of_map else {})}
+        spec = {"blocks": [{"name": "main", "nodes": [{"name": "m", "map": mapped, "retry": {"limit": 2}}]}]}
+        world.start_operator()
+        world.submit("run", {**spec, **({"parallelism": of_run} if of_run else {})})
+        await world.until(_most_at_once(world))
+        await world.stop_operator()
+        assert world.status("run")["phase"] == "Succeeded"
+        assert world.most <= min(limit for limit in limits if limit)
+        pods = world.api.collection(PODS).values()
+        assert {pod["status"]["phase"] for pod in pods} <= {"Succeeded", "Failed"}
 
     run_simulated(run())
