@@ -71,9 +71,11 @@ def _folder(path: str, name: str, artifact: Mapping[str, Any]) -> str:
             f"node {path!r}: artifact {name!r} asks for an upload to {artifact['url']!r}",
             fix="Leave `url` out to keep the file in the store, or let the program upload it itself.",
         )
-    where = posixpath.normpath(artifact["path"])
+    where = "/" + posixpath.normpath(artifact["path"]).lstrip(
+        "/"
+    )  # POSIX leaves two at the front as they are
     folder = posixpath.dirname(where)
-    if not where.startswith("/") or folder == "/" or f"{where}/".startswith("/headwater/"):
+    if not artifact["path"].startswith("/") or folder == "/" or f"{where}/".startswith("/headwater/"):
         raise DocumentError(
             f"node {path!r}: artifact {name!r} cannot be at {artifact['path']!r}",
             fix="Write an absolute path in a folder of its own, such as /out/model.bin.",

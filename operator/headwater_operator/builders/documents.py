@@ -204,6 +204,16 @@ def engine_policy(context: RunContext, step: Step) -> Policy:
     return to_graph(small).blocks["main"].nodes[0].policy
 
 
+def oom_factor(context: RunContext, step: Step) -> float:
+    """By how much more memory an attempt gets after one that wanted more: the most that any of its tasks asks for."""
+    node = node_of(context, step)
+    inside = [each for block in _reachable(context, entered_block(step, node)) for each in block["nodes"]]
+    written = [(each.get("retry") or {}).get("oomFactor") for each in (node, *inside)]
+    return max(
+        (float(each) for each in written if each), default=engine_policy(context, step).retry.oom_factor
+    )
+
+
 def _only(written: Spec) -> dict[str, Any]:
     return {key: value for key, value in written.items() if key in _OF_PODS and value is not None}
 

@@ -9,7 +9,7 @@ from typing import Any
 from headwater.document.pod_merge import strategic_merge
 from headwater.errors import DocumentError
 
-from headwater_operator.builders.documents import Step, engine_policy, pod_policy, pod_templates
+from headwater_operator.builders.documents import Step, oom_factor, pod_policy, pod_templates
 from headwater_operator.builders.inputs import BuildSettings, MapStep, RunContext
 from headwater_operator.builders.names import ATTEMPT, CHUNK, LIMIT, PATH, STAGE, ChildKind, child_labels
 from headwater_operator.builders.quantities import with_more_memory
@@ -60,8 +60,7 @@ def pod_template(
     main = _checked_main(spec, step, settings)
     main_resources = main.get("resources")
     if main_resources:
-        factor = engine_policy(context, step).retry.oom_factor
-        main["resources"] = with_more_memory(main_resources, factor, step.oom_retries)
+        main["resources"] = with_more_memory(main_resources, oom_factor(context, step), step.oom_retries)
     labels, annotations = (
         template["metadata"].get("labels") or {},
         template["metadata"].get("annotations") or {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 
@@ -93,8 +94,24 @@ def _by_code(pod: Json, code: int, said: str) -> Failure:
         what += f", most likely for memory: its limit is {limit}"
         error_class = ErrorClass.OOM
     last = last_line(said)
+    if not runs_python(pod) and is_result(said):  # it stands where the end of the log would
+        last = "it had written a result, which does not count; its log says more"
     message = f"{what}: {one_line(last, 300)}" if last else what
     return Failure(kind, message, error_class, traceback=said)
+
+
+def is_result(text: str) -> bool:
+    """Whether a termination message is what a container wrote to $HEADWATER_RESULT.
+
+    >>> is_result('{"x": 1}'), is_result("ValueError: no")
+    (True, False)
+    """
+    if not text.startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def last_line(text: str) -> str:

@@ -74,8 +74,22 @@ class Ending:
             self.recorder.refused(view, why, self.clock())
         await self._try_status(view, status)
 
+    async def broken(self, view: WorkflowView, error: Exception) -> None:
+        """The status is not what an operator has written: nobody can go on from it."""
+        now = iso(self.clock())
+        why = f"its status cannot be read ({type(error).__name__}: {error}); has somebody changed it? "
+        status: dict[str, object] = {
+            "phase": "Failed", "reason": "BrokenStatus", "message": cut(why + "Submit the workflow anew."),
+            "finishedAt": now, "engine": None,
+        }  # fmt: skip
+        if self.recorder is not None:
+            self.recorder.refused(view, str(status["message"]), self.clock())
+        await self._try_status(view, status)
+
     async def may_start(self, view: WorkflowView) -> bool:
-        """Whether a run has its turn: it may wait for a mutex or a semaphore, or be suspended from the start."""
+        """Whether a run has its turn: it may wait for a mutex or a semaphore, unless it is to end before it began."""
+        if view.spec.get("terminate"):
+            return True
         holders, first = self._lock(view)
         if holders is None:
             return True
@@ -117,12 +131,19 @@ class Ending:
         if lock is not None:
             self._granted[view.uid] = (lock, view.name)
 
+    def holds_on(self, run: Run) -> bool:
+        """Whether a run that is over, or gone, still has a lock: until then its pods are to be seen."""
+        return run.uid in self._granted and self._has_pods(run.uid)
+
+    def _has_pods(self, uid: str) -> bool:
+        return any(not pod.ended for pod in self.cluster.pods_of_run(uid))
+
     def _holders(self, lock: tuple[str, str, str], alive: set[str]) -> list[str]:
         found = []
         for uid, (held, name) in list(self._granted.items()):
             if held != lock:
                 continue
-            if uid in alive or any(not pod.ended for pod in self.cluster.pods_of_run(uid)):
+            if uid in alive or self._has_pods(uid):
                 found.append(name)
             else:
                 del self._granted[uid]

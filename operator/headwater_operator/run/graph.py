@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from headwater.document.graph import runs_in_one_place, to_graph
 from headwater.document.placement import placed
-from headwater.engine.graph import Block, BlockInput, Call, Graph, Node
+from headwater.engine.graph import Block, BlockInput, Call, ErrorClass, Graph, Iterate, Loop, Map, Node, Race
 
 Spec = Mapping[str, Any]
 
 ENTRY_UNIT = "@unit"
 """The node that stands for an entry block which is a unit as a whole; no document can name one so."""
 
+_OF_A_BLOCK = (Call, Loop, Iterate)
 _SOURCES = ("inputs", "over", "outputs")
 
 
@@ -27,7 +29,7 @@ def cluster_graph(spec: Spec) -> Graph:
     """
     decided = {**spec, "blocks": placed(spec)}
     blocks = [_encoded_block(block) for block in _with_cached_units(decided)]
-    graph = to_graph({**spec, "blocks": blocks})
+    graph = _with_retries_of_units(to_graph({**spec, "blocks": blocks}))
     entry = graph.blocks[graph.entrypoint]
     if not entry.unit:
         return graph
@@ -36,7 +38,49 @@ def cluster_graph(spec: Spec) -> Graph:
         (Node(ENTRY_UNIT, Call(entry.name), {name: BlockInput(name) for name in entry.inputs}),),
         entry.inputs,
     )
-    return Graph({**graph.blocks, ENTRY_UNIT: whole}, ENTRY_UNIT, graph.policy)
+    return _with_retries_of_units(Graph({**graph.blocks, ENTRY_UNIT: whole}, ENTRY_UNIT, graph.policy))
+
+
+def _with_retries_of_units(graph: Graph) -> Graph:
+    """Want of memory ends the pod of a unit, whichever task in it wanted more: so the unit is what is tried again."""
+    blocks = {}
+    for name, block in graph.blocks.items():
+        nodes = tuple(_with_retries_of_unit(graph, node) for node in block.nodes)
+        blocks[name] = block if nodes == block.nodes else replace(block, nodes=nodes)
+    return Graph(blocks, graph.entrypoint, graph.policy)
+
+
+def _with_retries_of_unit(graph: Graph, node: Node) -> Node:
+    kind = node.kind.body if isinstance(node.kind, Map) else node.kind
+    if not isinstance(kind, Call) or not graph.blocks[kind.block].unit:
+        return node
+    inside = [each.policy.retry for block in _below(graph, kind.block) for each in graph.blocks[block].nodes]
+    limit = max((retry.limit for retry in inside if ErrorClass.OOM in retry.classes), default=0)
+    own = node.policy.retry
+    if not limit:
+        return node
+    if own.limit:
+        retry = replace(own, classes=own.classes | {ErrorClass.OOM})
+    else:
+        retry = replace(own, limit=limit, classes=frozenset({ErrorClass.OOM}), explicit_classes=False)
+    return replace(node, policy=replace(node.policy, retry=retry))
+
+
+def _below(graph: Graph, name: str) -> list[str]:
+    """A block and all blocks that its nodes run."""
+    found = [name]
+    for each in found:
+        for node in graph.blocks[each].nodes:
+            kind = node.kind.body if isinstance(node.kind, Map) else node.kind
+            called = (
+                kind.blocks
+                if isinstance(kind, Race)
+                else [kind.block]
+                if isinstance(kind, _OF_A_BLOCK)
+                else []
+            )
+            found += [block for block in called if block not in found]
+    return found
 
 
 def _with_cached_units(spec: Spec) -> list[Spec]:

@@ -177,7 +177,8 @@ def _remember_tasks(run: Run, tasks: Iterable[TaskRecord]) -> None:
             found["items"] = {"total": total, "succeeded": succeeded, "failed": failed}
         if task.error:
             kind, _, message = task.error.partition(": ")
-            found["error"] = {"type": kind, "message": message, "class": "Error", "node": task.path}
+            node = task.error_node or task.path
+            found["error"] = {"type": kind, "message": message, "class": task.error_class, "node": node}
         run.records[task.path] = found
         run.touched.add(task.path)
 

@@ -162,7 +162,12 @@ class Reconciler:
 
     async def _load(self, view: WorkflowView) -> Run | None:
         if view.status.get("engine"):
-            run = restored_run(view)
+            try:
+                run = restored_run(view)
+            except Exception as error:
+                logger.warning("a status that cannot be read", exc_info=error, extra=_where(view))
+                await self.ending.broken(view, error)
+                return None
         else:
             accepted = await accept(self.cluster, view, self.settings)
             if not isinstance(accepted, Acceptance):
@@ -174,7 +179,7 @@ class Reconciler:
         self.runs[run.key] = run
         self.by_uid[run.uid] = run
         word = "taken over" if run.engine.root is not None else "started"
-        logger.info("run %s", word, extra={"run": view.name, "namespace": view.namespace})
+        logger.info("run %s", word, extra=_where(view))
         self._look_at_all(run)
         return run
 
@@ -215,6 +220,9 @@ class Reconciler:
         )
 
     def _drop(self, run: Run) -> None:
+        if self.ending.holds_on(run):
+            self.queue.add_after(run.key, 1.0)
+            return
         self.runs.pop(run.key, None)
         self.by_uid.pop(run.uid, None)
         self.cluster.forget_run(run.uid)
@@ -406,3 +414,7 @@ class Reconciler:
             logger.warning(
                 "cannot tell so in its status: %s", another, extra={"run": key[1], "namespace": key[0]}
             )
+
+
+def _where(view: WorkflowView) -> dict[str, str]:
+    return {"run": view.name, "namespace": view.namespace}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -56,6 +57,9 @@ class Block(Model):
         ]
 
 
+_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}\Z")
+
+
 class TemplateRef(Model):
     """A registered WorkflowTemplate."""
 
@@ -83,6 +87,14 @@ class Code(Model):
         max_length=10_000,
         description="Objects by value: pickles in base64. `flowctl compile` writes it.",
     )
+
+    @model_validator(mode="after")
+    def _one_bundle(self) -> Code:
+        if self.config_map is not None and self.url is not None:
+            raise ValueError("give `configMap` or `url`, one of the two")
+        if self.digest is not None and not _DIGEST.match(self.digest):
+            raise ValueError("`digest` must be sha256: and 64 hexadecimal digits")
+        return self
 
 
 class Semaphore(Model):

@@ -26,7 +26,7 @@ def resource_problem(name: Any) -> str:
     """
     if not isinstance(name, str):
         return str(wrong("the name of a resource", name))
-    if _RESOURCE.match(name) and len(name) <= 253:
+    if _RESOURCE.fullmatch(name) and len(name) <= 253:
         return ""
     return (
         f"{shortened(name)} is not the name of a resource: small letters, digits, '-' and '.', at most 253, "
@@ -46,7 +46,7 @@ def image_problem(image: Any) -> str:
         return f"{shortened(image)} is not the name of an image: it begins like a URL"
     if re.search(r"\s", image):
         return f"{shortened(image)} is not the name of an image: it has a space"
-    if not _IMAGE.match(image):
+    if not _IMAGE.fullmatch(image):
         return f"{shortened(image)} is not the name of an image, such as registry.example.org/team/tool:1.2"
     repository = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
     return (
@@ -58,7 +58,7 @@ def image_problem(image: Any) -> str:
 
 def _key_problem(key: str, own: bool) -> str:
     prefix, slash, name = key.rpartition("/")
-    if (slash and resource_problem(prefix)) or not name or len(name) > 63 or not _LABEL.match(name):
+    if (slash and resource_problem(prefix)) or not name or len(name) > 63 or not _LABEL.fullmatch(name):
         return (
             f"{shortened(key)} is not a key: [PREFIX/]NAME with letters, digits, '-', '_' and '.', at most 63"
         )
@@ -83,7 +83,7 @@ def label_problems(path: Path, labels: Any, *, values: bool = True, own: bool = 
             yield (*path, key), problem, "Choose another key, such as example.org/team."
         if not isinstance(value, str):
             yield (*path, key), str(wrong("a text", value)), "Put it in quotes."
-        elif values and (len(value) > 63 or not _LABEL.match(value)):
+        elif values and (len(value) > 63 or not _LABEL.fullmatch(value)):
             said = f"{shortened(value)} is not the value of a label: letters, digits, '-', '_' and '.', at most 63"
             yield (*path, key), said, "Shorten it, or make it an annotation."
 
@@ -94,8 +94,10 @@ def variable_problem(name: Any) -> str:
     >>> variable_problem("A B"), variable_problem("PATH")
     ("'A B' is not the name of an environment variable", '')
     """
-    if not isinstance(name, str) or not _VARIABLE.match(name):
+    if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
         return f"{shortened(name)} is not the name of an environment variable"
+    if name == "JOB_COMPLETION_INDEX":
+        return f"{name!r} is reserved: Kubernetes sets it, and by it a pod of a map knows its items"
     if name.startswith("HEADWATER_"):
         return f"{name!r} is reserved: what begins with HEADWATER_ is set by the operator"
     return ""

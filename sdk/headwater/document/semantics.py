@@ -88,6 +88,25 @@ class _Checks:
         for index, node in enumerate(block.nodes):
             yield from self._node((*path, "nodes", index), node, block, nodes)
         yield from _cycle((*path, "nodes"), block)
+        if block.placement == "unit":
+            yield from self._one_place((*path, "placement"), block)
+
+    def _one_place(self, path: Path, block: Block) -> Iterator[Found]:
+        """What keeps one pod from running a block from start to end, although that is asked for."""
+        waiting, seen = [block.name], {block.name}
+        while waiting:
+            name = waiting.pop()
+            if name not in self.blocks:
+                continue
+            for node in self.blocks[name].nodes:
+                if node.suspend is not None or (node.map or node).container is not None:
+                    kind = "waits for somebody" if node.suspend is not None else "is a container"
+                    where = f"node {node.name!r}" + (f" of block {name!r}" if name != block.name else "")
+                    yield path, f"one pod cannot run it: {where} {kind}", "Leave `placement` out."
+                    return
+            called = set(_called(self.blocks[name])) - seen
+            seen |= called
+            waiting += sorted(called)
 
     def _node(self, path: Path, node: Node, block: Block, nodes: Mapping[str, Node]) -> Iterator[Found]:
         for name, source in (node.inputs or {}).items():
@@ -127,28 +146,37 @@ class _Checks:
             yield from self._call((*path, "call"), node.call, node, set())
         for kind, called in (("loop", node.loop), ("iterate", node.iterate)):
             if called is not None:
-                yield from self._block_exists((*path, kind, "block"), called.block)
+                initial = set(node.iterate.initial or {}) if node.iterate is not None else set()
+                yield from self._runs((*path, kind), called.block, node, initial)
         for index, name in enumerate(node.race.blocks if node.race else ()):
             yield from self._block_exists((*path, "race", "blocks", index), name)
 
     def _call(self, path: Path, call: Call, node: Node, mapped: set[str]) -> Iterator[Found]:
-        if call.block is None:
+        if call.block is not None:
+            yield from self._runs(path, call.block, node, mapped)
+
+    def _runs(self, path: Path, name: str, node: Node, also: set[str]) -> Iterator[Found]:
+        """Whether a block that a node runs gets its inputs: those of the node, and those that are given `also`."""
+        if name not in self.blocks:
+            yield from self._block_exists((*path, "block"), name)
             return
-        if call.block not in self.blocks:
-            yield from self._block_exists((*path, "block"), call.block)
-            return
-        declared = self.blocks[call.block].inputs or {}
-        given = set(node.inputs or {}) | mapped
-        for name in sorted(given - set(declared)):
-            yield path, f"block {call.block!r} has no input {name!r}", nearest(name, declared)
-        if node.inputs is None and not mapped and node.depends_on:
+        declared = self.blocks[name].inputs or {}
+        given = set(node.inputs or {}) | also
+        for each in sorted(given - set(declared)):
+            yield path, f"block {name!r} has no input {each!r}", nearest(each, declared)
+        for each, source in (node.inputs or {}).items():
+            kind = declared[each].type if each in declared else None
+            if "value" in source.model_fields_set and (wrong := wrong_type(kind, source.value)):
+                where: Path = (*path[: -2 if "map" in path[-2:] else -1], "inputs", each, "value")
+                yield where, f"{wrong}, as block {name!r} declares it", ""
+        if node.inputs is None and not also and node.depends_on:
             return  # they are matched by name
-        for name in self.blocks[call.block].needed():
-            if name not in given:
+        for each in self.blocks[name].needed():
+            if each not in given:
                 yield (
                     path,
-                    f"input {name!r} of block {call.block!r} is not given",
-                    f"Add it to `inputs`, or give it a default in block {call.block!r}.",
+                    f"input {each!r} of block {name!r} is not given",
+                    f"Add it to `inputs`, or give it a default in block {name!r}.",
                 )
 
     # ------------------------------------------------------------------ references

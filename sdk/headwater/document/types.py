@@ -53,7 +53,7 @@ def shortened(value: object) -> str:
 def _name(value: Any) -> str:
     if not isinstance(value, str):
         raise wrong("a name (a quoted string)", value)
-    if not _NAME.match(value) or len(value) > 63:
+    if not _NAME.fullmatch(value) or len(value) > 63:
         raise ValueError(
             f"{shortened(value)} is not a name: letters, digits, '-' and '_', at most 63, "
             "beginning and ending with a letter or digit"
@@ -77,7 +77,7 @@ def _duration(value: Any) -> str:
 
 
 def _task(value: Any) -> str:
-    if not isinstance(value, str) or not _TASK.match(value):
+    if not isinstance(value, str) or not _TASK.fullmatch(value):
         raise wrong('a reference to Python code, "module:name"', value)
     return value
 
@@ -87,7 +87,7 @@ def _tolerance(value: Any) -> int | str:
         return value
     if value == "all":
         return "all"
-    found = _PERCENT.match(value) if isinstance(value, str) else None
+    found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise wrong('how many items may fail: a number, a percentage such as "10%", or "all"', value)
     if float(found[1]) > 100:
@@ -96,7 +96,7 @@ def _tolerance(value: Any) -> int | str:
 
 
 def _reference(value: Any) -> str:
-    if not isinstance(value, str) or not _FROM.match(value):
+    if not isinstance(value, str) or not _FROM.fullmatch(value):
         raise wrong("NODE.OUTPUT, inputs.NAME or run.NAME", value)
     return value
 
@@ -115,7 +115,7 @@ def _positive(value: Any) -> str:
 def _resource_name(value: Any) -> str:
     if not isinstance(value, str):
         raise wrong("a name (a quoted string)", value)
-    if not _RESOURCE_NAME.match(value) or len(value) > 253:
+    if not _RESOURCE_NAME.fullmatch(value) or len(value) > 253:
         raise ValueError(
             f"{shortened(value)} is not the name of a resource: small letters, digits, '-' and '.', at most 253, "
             "beginning and ending with a letter or digit"

@@ -162,6 +162,9 @@ class TaskRecord:
     error: str = ""
     items: tuple[int, int, int] | None = None
     """Of a map inside the unit: total, succeeded, failed."""
+    error_class: str = "Error"
+    error_node: str = ""
+    """Where it was raised, below this task; "" where it was here."""
 
 
 @data
@@ -226,7 +229,7 @@ class UnitReport:
         if self.tasks:
             found["tasks"] = [
                 [t.path, t.phase, t.attempts, round(t.started_at, 3), round(t.seconds, 3), t.error,
-                 list(t.items) if t.items else None]
+                 list(t.items) if t.items else None, *([t.error_class, t.error_node] if t.error else [])]
                 for t in self.tasks
             ]  # fmt: skip
         return found
@@ -248,7 +251,7 @@ class UnitReport:
             failed_items=data.get("failedItems", ""),
             results=None if results is None else {int(index): each for index, each in results.items()},
             tasks=tuple(
-                TaskRecord(t[0], t[1], t[2], t[3], t[4], t[5], tuple(t[6]) if t[6] else None)
+                TaskRecord(t[0], t[1], t[2], t[3], t[4], t[5], tuple(t[6]) if t[6] else None, *t[7:9])
                 for t in data.get("tasks", ())
             ),
             at=(data["at"][0], data["at"][1]) if "at" in data else (0.0, 0.0),

@@ -321,7 +321,7 @@ class Follower:
         self._close(job, index)
         if done in found:
             return Done(job.name, index)
-        if claim not in found and record is not None and record.state in ("FAILED", ENDED_WELL):
+        if claim not in found and record is not None and _ended_while_it_began(record):
             cause = never_begun(record)
         elif claim not in found and record is None and is_known:
             cause = taken_out(f"{job.job}_{index}")
@@ -333,6 +333,11 @@ class Follower:
         if record is None or record.state == ENDED_WELL:
             return self._grace
         return min(LATE_MARKER_SECONDS, self._grace)
+
+
+def _ended_while_it_began(record: Record) -> bool:
+    """Whether a task without a claim had left the queue: who cancels one that waits leaves no node."""
+    return record.state in ("FAILED", ENDED_WELL) or (record.state == "CANCELLED" and bool(record.node))
 
 
 def _cause(job: Followed, index: int, record: Record | None, note: str) -> Cause:

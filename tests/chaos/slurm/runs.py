@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.slurm import cluster, daemons
 from tests.slurm.places import Slot
 from tests.slurm.processes import start
+from tests.slurm.settings import NODES
+from tests.slurm.use import require
 
 PIPELINE = Path(__file__).parents[2] / "slurm" / "pipeline_for_tests.py"
 
@@ -37,7 +39,9 @@ class Run:
         )
 
     def has_begun(self, items: int = 1) -> bool:
-        """Whether so many items have run, or run."""
+        """Whether so many items have run, or run; nodes that are drained for what was before are given back."""
+        for index in range(1, NODES + 1):
+            cluster.undrain(require().node(index))
         return len(list(self.traces.iterdir())) >= items
 
     def has_ended(self) -> bool:

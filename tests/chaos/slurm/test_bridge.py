@@ -101,7 +101,8 @@ def test_the_controller_is_killed_behind_it(alone: Slot, tmp_path: Path, seed: i
     assert report.failure is None, said
     # What Slurm has forgotten with its state is told as that, and is for the operator to try again.
     assert {each["type"] for each in report.failed.values()} <= {"SlurmJobLost", "SlurmJobEnded"}, said
-    assert {each["class"] for each in report.failed.values()} <= {"Infrastructure"}, said
+    # A node may cancel a whole array whose id it knows of a job before: that looks like what a person does.
+    assert {each["class"] for each in report.failed.values()} <= {"Infrastructure", "Error"}, said
     assert set(pod.runs().values()) <= {"x"}, said
 
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(400)
 def test_the_submitting_process_is_killed_again_and_again(slurm: Slot, tmp_path: Path, seed: int) -> None:
     moments = random.Random(seed)
     run = Run(tmp_path, 2)
-    until(run.has_begun)
+    until(run.has_begun, 150)
     process = run.process
     for _ in range(3):
         time.sleep(moments.uniform(0, 1.5))
@@ -48,7 +48,7 @@ def test_the_submitting_process_is_killed_again_and_again(slurm: Slot, tmp_path:
 
 def test_an_administrator_cancels_a_task(slurm: Slot, tmp_path: Path) -> None:
     run = Run(tmp_path, 6)
-    until(run.has_begun)
+    until(run.has_begun, 150)
     cancelled = run.jobs()[0]
     subprocess.run(["scancel", cancelled], check=True)
     code, said = run.end()
@@ -60,7 +60,7 @@ def test_an_administrator_cancels_a_task(slurm: Slot, tmp_path: Path) -> None:
 
 def test_an_administrator_requeues_a_task(slurm: Slot, tmp_path: Path) -> None:
     run = Run(tmp_path, 3)
-    until(lambda: run.has_begun(4))
+    until(lambda: run.has_begun(4), 150)
     requeued = run.jobs()[0]
     scontrol("update", f"jobid={requeued}", "requeue=1")
     scontrol("requeue", requeued)
@@ -71,7 +71,7 @@ def test_an_administrator_requeues_a_task(slurm: Slot, tmp_path: Path) -> None:
 
 def test_the_controller_is_restarted(alone: Slot, tmp_path: Path) -> None:
     run = Run(tmp_path, 4)
-    until(run.has_begun)
+    until(run.has_begun, 150)
     restart_controller(alone, signal.SIGTERM)
     code, said = run.end()
     assert code == 0, said
@@ -93,7 +93,7 @@ def test_the_controller_is_killed(alone: Slot, tmp_path: Path, seed: int) -> Non
 
 def test_a_node_fails(alone: Slot, tmp_path: Path) -> None:
     run = Run(tmp_path, 5)
-    until(lambda: run.has_begun(4))
+    until(lambda: run.has_begun(4), 150)
     for index in (1, 2):
         daemon = daemons.find(f"slurmd-{alone.node(index)}")
         assert daemon is not None
@@ -106,7 +106,7 @@ def test_a_node_fails(alone: Slot, tmp_path: Path) -> None:
 
 def test_a_node_is_lost_for_good_with_all_that_ran_on_it(alone: Slot, tmp_path: Path) -> None:
     run = Run(tmp_path, 8)
-    until(lambda: run.has_begun(4))
+    until(lambda: run.has_begun(4), 150)
     lost = alone.node(1)
     scontrol("update", f"nodename={lost}", "state=drain", "reason=chaos")  # what comes next goes elsewhere
     daemon = daemons.find(f"slurmd-{lost}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
+from headwater_operator.kube.api import ApiError
 from headwater_operator.run.ending import FINALIZER
 from headwater_operator.run.memory import Run
 from headwater_operator.run.views import WorkflowView
@@ -159,6 +162,104 @@ def test_a_document_that_cannot_run_is_refused_with_the_field_and_nothing_is_cre
         assert (status["phase"], status["reason"]) == ("Failed", "InvalidSpec")
         assert "spec.blocks[0].nodes[0].dependsOn" in status["message"]
         assert world.api.collection(PODS) == {}
+        await world.stop_operator()
+
+    run_simulated(run())
+
+
+def _pod_of(world: World, run: str) -> str:
+    names = [name for name in world.api.collection(PODS) if name.startswith(f"{run}-")]
+    return names[0] if names else ""
+
+
+@pytest.mark.parametrize("how", ["cancelled", "deleted"])
+def test_a_mutex_is_held_until_the_last_pod_of_its_holder_has_gone(how: str) -> None:
+    """A pod takes its time to end; a finalizer does that here."""
+
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(), 1)
+        world.nodes.stuck = "a"
+        world.start_operator()
+        world.submit("first", one_task(synchronization={"mutex": "db"}))
+        await world.until(
+            lambda: world.status("first").get("phase") == "Running" and bool(_pod_of(world, "first"))
+        )
+        lingers = _pod_of(world, "first")
+        world.api.change(PODS, lingers, metadata={"finalizers": ["test/lingers"]})
+        world.submit("second", one_task(synchronization={"mutex": "db"}))
+        await world.until(lambda: "held by first" in world.status("second").get("message", ""))
+        if how == "cancelled":
+            world.api.change(WORKFLOWS, "first", spec={"terminate": "Cancel"})
+            await world.finish("first")
+        else:
+            world.api.remove(WORKFLOWS, "first")
+        later = asyncio.get_running_loop().time() + 60
+        await world.until(lambda: asyncio.get_running_loop().time() > later)
+        assert (_pod_of(world, "first"), _pod_of(world, "second")) == (lingers, "")
+        world.nodes.stuck = ""
+        world.api.change(PODS, lingers, metadata={"finalizers": None})
+        world.api.remove(PODS, lingers)
+        await world.finish("second")
+        assert world.status("second")["phase"] == "Succeeded"
+        await world.stop_operator()
+
+    run_simulated(run())
+
+
+def test_a_mutex_that_is_given_is_nobody_elses_before_the_status_says_so() -> None:
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(), 1)
+        others = world.api.hook
+
+        def refuse(method: str, path: str, done: bool) -> None:
+            is_known = "phase" in (world.api.collection(WORKFLOWS).get("high", {}).get("status") or {})
+            if method == "PATCH" and "/low/status" in path and not is_known:
+                raise ApiError(500, "not now")
+            others(method, path, done)
+
+        world.api.hook = refuse
+        world.start_operator()
+        world.submit("low", one_task(synchronization={"mutex": "db"}))
+        await world.until(lambda: bool(world.reconciler.runs))
+        world.submit("high", one_task(synchronization={"mutex": "db"}, priority=9))
+        await world.until(lambda: "phase" in world.status("high"))
+        assert "held by low" in world.status("high")["message"]
+        await world.finish("low", "high")
+        await world.stop_operator()
+
+    run_simulated(run())
+
+
+def test_a_run_that_is_cancelled_while_it_waits_for_a_mutex_ends_and_creates_nothing() -> None:
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(), 1)
+        world.nodes.stuck = "a"
+        world.start_operator()
+        world.submit("first", one_task(synchronization={"mutex": "db"}))
+        await world.until(lambda: world.status("first").get("phase") == "Running")
+        world.submit("second", one_task(synchronization={"mutex": "db"}))
+        await world.until(lambda: world.status("second").get("phase") == "Pending")
+        world.api.change(WORKFLOWS, "second", spec={"terminate": "Cancel"})
+        await world.finish("second")
+        assert world.status("second")["phase"] == "Cancelled"
+        assert not _pod_of(world, "second")
+        await world.stop_operator()
+
+    run_simulated(run())
+
+
+def test_a_status_that_somebody_has_broken_is_told_and_its_pods_go() -> None:
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(), 1)
+        world.nodes.stuck = "a"
+        world.start_operator()
+        world.submit("run", one_task())
+        await world.until(lambda: bool(_pod_of(world, "run")))
+        world.api.change(WORKFLOWS, "run", status={"engine": "garbage!!"})
+        await world.finish("run")
+        assert (world.status("run")["phase"], world.status("run")["reason"]) == ("Failed", "BrokenStatus")
+        assert "has somebody changed it? Submit the workflow anew." in world.status("run")["message"]
+        await world.until(lambda: not _pod_of(world, "run"))
         await world.stop_operator()
 
     run_simulated(run())

@@ -90,6 +90,10 @@ class Ledger:
             max(ended - began, 0.0) if began else 0.0,
             error,
             None if items is None else (items.total, len(items.done), len(items.failed)),
+            str(failure.error_class) if failed and failure else "Error",
+            self._prefix + failure.node
+            if failed and failure and failure.node not in ("", state.path)
+            else "",
         )
 
 
