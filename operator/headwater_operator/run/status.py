@@ -145,15 +145,13 @@ def nodes_patch(run: Run, changed: Iterable[NodeState]) -> Object:
     patch: Object = {}
     engine = run.engine
     many = len(engine.states) > MOST_PENDING_SHOWN
+    patch.update(dict.fromkeys(_forgotten(run)))
     if not many:
-        patch.update(dict.fromkeys(_no_longer_pending(run)))
         changed = [*changed, *(state for state in engine.states.values() if state.phase is Phase.PENDING)]
     for state in changed:
         if state.path == ENTRY_UNIT:
             continue
         if engine.states.get(state.path) is not state:
-            if state.path in run.written and state.path not in engine.states:
-                patch[state.path] = None
             continue
         if many and state.phase is Phase.PENDING and not state.stage:
             continue
@@ -163,10 +161,10 @@ def nodes_patch(run: Run, changed: Iterable[NodeState]) -> Object:
     return {path: found for path, found in patch.items() if run.written.get(path) != found}
 
 
-def _no_longer_pending(run: Run) -> list[str]:
-    """Nodes that were shown as pending, and that the engine has forgotten since, with the block around them."""
-    states = run.engine.states
-    return [path for path, found in run.written.items() if found["phase"] == "Pending" and path not in states]
+def _forgotten(run: Run) -> list[str]:
+    """Nodes that were shown, and that the engine has forgotten since: those of earlier passes and of items."""
+    states, records = run.engine.states, run.records
+    return [path for path in run.written if path not in states and path not in records]
 
 
 def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> Object:

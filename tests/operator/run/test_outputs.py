@@ -63,3 +63,24 @@ def test_nulls_in_outputs_stay(seed: int) -> None:
         assert world.status("run")["outputs"] == said
 
     run_simulated(run())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_a_loop_only_the_last_pass_stands_in_the_status(seed: int) -> None:
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(), seed)
+        world.kill_at = lambda call, done: seed > 0 and world.rng.random() < 0.03
+        container = {"image": "busybox"}
+        inside = [
+            {"name": "s", "container": container},
+            {"name": "t", "container": container, "dependsOn": ["s"]},
+        ]
+        loop = {"name": "lp", "loop": {"block": "b", "iterations": 4}}
+        blocks = [{"name": "main", "nodes": [loop]}, {"name": "b", "nodes": inside, "placement": "nodes"}]
+        world.start_operator()
+        world.submit("run", {"entrypoint": "main", "blocks": blocks})
+        await world.finish("run")
+        await world.stop_operator()
+        assert set(world.status("run")["nodes"]) == {"lp", "lp[3]/s", "lp[3]/t"}
+
+    run_simulated(run())
