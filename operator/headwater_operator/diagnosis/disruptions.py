@@ -63,7 +63,7 @@ def disruption(pod: Json) -> Failure | None:
 def _timeout(pod: Json) -> Failure:
     limit = (pod.get("spec") or {}).get("activeDeadlineSeconds")
     shown = f" of {limit} s" if limit else ""
-    return Failure("Timeout", f"ran longer than its timeout{shown}", ErrorClass.TIMEOUT)
+    return Failure("Timeout", f"the pod ran longer than its activeDeadlineSeconds{shown}", ErrorClass.TIMEOUT)
 
 
 def _own_storage(message: str) -> Failure:

@@ -17,8 +17,8 @@ from headwater_operator.run.packing import beside_of, unpack
 from headwater_operator.run.values import encoded_inputs
 from headwater_operator.run.views import WorkflowView
 
-MOST_NODES = 100_000
-"""Nodes of a run at once: the operator keeps all of them in memory, beside those of other runs."""
+MOST_NODES = 10_000
+"""Nodes of a run at once: they are in the memory of the operator beside those of other runs, and in the status."""
 
 OVERWRITE_CACHE = "headwater.dev/overwrite-cache"
 """Annotation of a Workflow whose pods take nothing from the cache."""

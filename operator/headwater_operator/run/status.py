@@ -21,6 +21,8 @@ LONGEST_MESSAGE = 1000
 LONGEST_OUTPUT = 16 * 1024
 LONGEST_INTERVALS = 2000
 MOST_PENDING_SHOWN = 200
+MOST_SHOWN_THAT_NEVER_RAN = 2000
+_NEVER_RAN = frozenset({Phase.CANCELLED, Phase.SKIPPED})
 _ENDED_WELL = frozenset({Phase.SUCCEEDED, Phase.CACHED, Phase.SKIPPED})
 
 
@@ -144,7 +146,7 @@ def nodes_patch(run: Run, changed: Iterable[NodeState]) -> Object:
     """The nodes whose status has changed since it was last written, as they are now; None for one that is gone."""
     patch: Object = {}
     engine = run.engine
-    many = len(engine.states) > MOST_PENDING_SHOWN
+    many, crowded = (len(engine.states) > most for most in (MOST_PENDING_SHOWN, MOST_SHOWN_THAT_NEVER_RAN))
     patch.update(dict.fromkeys(_forgotten(run)))
     if not many:
         changed = [*changed, *(state for state in engine.states.values() if state.phase is Phase.PENDING)]
@@ -154,6 +156,8 @@ def nodes_patch(run: Run, changed: Iterable[NodeState]) -> Object:
         if engine.states.get(state.path) is not state:
             continue
         if many and state.phase is Phase.PENDING and not state.stage:
+            continue
+        if crowded and state.phase in _NEVER_RAN and not state.attempt and state.path not in run.written:
             continue
         patch[state.path] = node_status(run, state)
     for path in run.touched & run.records.keys():

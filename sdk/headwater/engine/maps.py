@@ -128,7 +128,11 @@ def _room(engine: Engine, state: NodeState, items: MapState, expanded: bool) -> 
     room = items.total
     if expanded:
         limit = _map_of(state).parallelism
-        return min(OPENED_AT_ONCE, room if limit is None else limit - len(items.running))
+        return min(
+            OPENED_AT_ONCE,
+            room if limit is None else limit - len(items.running),
+            _window(engine, state, items),
+        )
     if engine.parallelism is not None:
         room = engine.parallelism - engine.running
         if engine.whole_waves and room > 0:
@@ -141,6 +145,15 @@ def _room(engine: Engine, state: NodeState, items: MapState, expanded: bool) -> 
     ):
         return 0
     return room
+
+
+def _window(engine: Engine, state: NodeState, items: MapState) -> int:
+    """How many items' nodes there is still memory for: half of what the run may have, one item at least."""
+    body = _map_of(state).body
+    if engine.most_nodes is None or not isinstance(body, Call):
+        return OPENED_AT_ONCE
+    nodes = max(len(engine.graph.blocks[body.block].nodes), 1)
+    return max((engine.most_nodes // 2 - len(engine.states)) // nodes, 0 if len(items.running) else 1)
 
 
 def _open_items(engine: Engine, state: NodeState, ranges: list[Range]) -> None:

@@ -26,7 +26,7 @@ def ended(case: str) -> Outcome:
         ("segmentation-fault", "SIGSEGV", ErrorClass.ERROR, "killed by SIGSEGV (exit code 139)"),
         ("killed", "SIGKILL", ErrorClass.ERROR, "killed by SIGKILL (exit code 137)"),
         ("oom", "OOMKilled", ErrorClass.OOM, "OOMKilled at 32Mi"),
-        ("deadline", "Timeout", ErrorClass.TIMEOUT, "ran longer than its timeout of 3 s"),
+        ("deadline", "Timeout", ErrorClass.TIMEOUT, "the pod ran longer than its activeDeadlineSeconds of 3 s"),
         ("no-command", "InvalidImage", ErrorClass.INVALID, "has no `no-such-program`: correct `command`"),
         ("working-dir", "StartError", ErrorClass.ERROR, "could not be started: mkdir /etc/passwd: not a directory"),
         ("python-without-headwater", "InvalidImage", ErrorClass.INVALID, "has no headwater: install it there"),

@@ -45,7 +45,6 @@ def _mapped(items: int) -> list[Object]:
         (_nothing(forever=True), "Does a loop never end?"),
         (_nothing(iterations=10**8), "Does a loop never end?"),
         (_doubling(24), "more than 1,000 nodes at once"),
-        (_mapped(2_000_000), "more than 1,000 nodes at once. Give its maps `parallelism`"),
     ],
 )
 def test_a_run_that_would_take_everything_fails_and_another_one_goes_on(
@@ -104,5 +103,31 @@ def test_what_is_too_much_is_refused_before_anything_runs(blocks: list[Object], 
         await world.stop_operator()
         assert world.status("run")["reason"] == "InvalidSpec"
         assert why in world.status("run")["message"]
+
+    run_simulated(run())
+
+
+def test_a_large_map_over_a_block_is_opened_as_far_as_there_is_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(load, "MOST_NODES", 40)
+
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(), 0)
+        world.start_operator()
+        world.submit("run", {"entrypoint": "main", "blocks": _mapped(100)})
+        await world.until(lambda: world.status("run").get("phase") == "Running")
+        states = next(iter(world.reconciler.runs.values())).engine.states
+        most = 0
+
+        def ended() -> bool:
+            nonlocal most
+            most = max(most, len(states))
+            return world.status("run").get("phase") == "Succeeded"
+
+        await world.until(ended)
+        await world.stop_operator()
+        assert world.status("run")["nodes"]["m"]["items"] == {"total": 100, "succeeded": "0-99"}
+        assert 15 < most < 30
 
     run_simulated(run())
