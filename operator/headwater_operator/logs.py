@@ -7,6 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+_LEVELS = {logging.WARNING: "warn"}
 _FIELDS = ("run", "namespace", "node")
 
 
@@ -39,7 +40,7 @@ class TextFormatter(logging.Formatter):
         """The line of a record."""
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         where = " ".join(str(getattr(record, name)) for name in ("run", "node") if hasattr(record, name))
-        line = f"{time} {record.levelname[:4].lower()}  {f'[{where}] ' if where else ''}{record.getMessage()}"
+        line = f"{time} {_LEVELS.get(record.levelno, record.levelname.lower()):5} {f'[{where}] ' if where else ''}{record.getMessage()}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

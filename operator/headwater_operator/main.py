@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import kopf
+from headwater.errors import HeadwaterError
 
 from headwater_operator import logs
 from headwater_operator.kube.connection import Connection, connect
@@ -35,7 +36,8 @@ def run_operator(options: OperatorOptions) -> int:
         stop_flag=process.stop,
     )
     if process.failure is not None:
-        logger.error("the operator ended: %s", process.failure, exc_info=process.failure)
+        known = isinstance(process.failure, HeadwaterError)
+        logger.error("the operator ended: %s", process.failure, exc_info=None if known else process.failure)
         return 1
     return 0
 

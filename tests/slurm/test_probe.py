@@ -38,7 +38,7 @@ def test_no_secret_and_nobody_there_are_said(tmp_path: Path) -> None:
     spec = {"transport": "rest", "endpoint": "http://127.0.0.1:9", "workdir": "/w"}
     said = probe(spec)
     assert said["phase"] == "Unreachable"
-    assert "the Secret of the SlurmCluster lacks `user`" in said["message"]
+    assert "the Secret of the SlurmCluster (`slurm.secret` in a config) lacks `user`" in said["message"]
     (tmp_path / "user").write_text("root")
     (tmp_path / "key").write_bytes(b"k")
     assert probe(spec, str(tmp_path))["message"].startswith("no answer from slurmrestd at http://127.0.0.1:9")

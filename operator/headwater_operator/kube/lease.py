@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from headwater.errors import UsageError
+
 from headwater_operator.kube.api import Api, ApiError, Object
 
 logger = logging.getLogger("headwater.operator.lease")
@@ -150,7 +152,15 @@ class Lease:
             "metadata": {"name": self.name, "namespace": self.namespace},
             "spec": self._spec(0),
         }
-        return await self._kept(self.api.create(self.path.rpartition("/")[0], lease))
+        try:
+            return await self._kept(self.api.create(self.path.rpartition("/")[0], lease))
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            raise UsageError(
+                f"there is no namespace {self.namespace!r}, where the operator keeps its lease",
+                fix=f"Create it (kubectl create namespace {self.namespace}), or name another one.",
+            ) from error
 
     async def _take(self, found: Object, transitions: int) -> bool:
         return await self._kept(self.api.replace(self.path, {**found, "spec": self._spec(transitions)}))
@@ -199,9 +209,10 @@ async def acquire(leases: Sequence[Lease]) -> int:
             if await lease.taken():
                 return number
         if not waited:
-            waited = True
-            holders = ", ".join(lease.holder or "unknown" for lease in leases)
-            logger.info("another operator is active (%s): standing by", holders)
+            holders = ", ".join(lease.holder for lease in leases if lease.holder)
+            waited = bool(holders)
+            if holders:
+                logger.info("another operator is active (%s): standing by", holders)
         await asyncio.sleep(POLL * random.uniform(0.8, 1.2))
 
 

@@ -92,7 +92,7 @@ def spec_events(run: Run, view: WorkflowView, now: float) -> list[Event]:
         and not engine.exit_frame
     ):
         word = "cancelled" if kill else "stopped"
-        events.append(Stopped(now, kill=kill, reason=f"the run was {word} (spec.terminate: {terminate})"))
+        events.append(Stopped(now, kill=kill, reason=f"the run was {word}"))
     return events + _approvals(run, view, now)
 
 

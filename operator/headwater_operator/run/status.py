@@ -253,7 +253,9 @@ def message_of(run: Run, phase: str) -> tuple[str, str]:
         return _tolerated(run), ""
     waits = [(path, text) for path, text in run.waiting.items() if path in engine.states]
     if engine.suspended:
-        return "suspended: set spec.suspend to false to go on", "Suspended"
+        return f"suspended: `flowctl resume {run.key[1]}` lets it go on", "Suspended"
+    if engine.stopping is not None:
+        return f"stopping: what runs may end; `flowctl cancel {run.key[1]}` ends it at once", "Stopping"
     if waits:
         path, text = waits[0]
         more = f" (and {len(waits) - 1} more)" if len(waits) > 1 else ""

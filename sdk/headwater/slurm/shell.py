@@ -94,7 +94,10 @@ class Ssh:
                 f"{self.host} does not let us in: {text.splitlines()[-1]}",
                 fix=f"`ssh {self.host} true` must work without a password: use a key or an agent.",
             )
-        raise SlurmAway(f"no connection to {self.host}: {text.splitlines()[-1] if text else 'ssh ended'}")
+        raise SlurmAway(
+            f"no connection to {self.host}: {text.splitlines()[-1] if text else 'ssh ended'}",
+            fix=f"Does `ssh {self.host} true` work from here?",
+        )
 
 
 def _sockets() -> Path:

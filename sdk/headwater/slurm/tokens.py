@@ -121,7 +121,7 @@ def tokens_of(secret: dict[str, bytes], folder: Path | None = None) -> Tokens:
             return FromFile(user, folder / "token")
         return _Fixed(user, secret["token"].decode().strip())
     raise NotAllowed(
-        "the Secret of the SlurmCluster lacks `user`, or both of `token` and `key`",
+        "the Secret of the SlurmCluster (`slurm.secret` in a config) lacks `user`, or both of `token` and `key`",
         fix="Give it `user` (on the cluster) and `token`: scontrol token lifespan=86400.",
     )
 

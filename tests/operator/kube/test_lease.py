@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+from headwater.errors import UsageError
+from headwater_operator.kube.api import ApiError
 from headwater_operator.kube.lease import Lease, acquire, own_identity
 
 from tests.operator.simulated_api import SimulatedApi
@@ -138,3 +141,16 @@ def test_of_several_shards_each_operator_takes_one_and_a_further_one_stands_by()
         await end(keeps[0])
 
     run_simulated(run())
+
+
+def test_where_there_is_no_namespace_an_operator_ends_and_says_how_to_make_it() -> None:
+    async def run() -> None:
+        def no_namespace(method: str, path: str, done: bool) -> None:
+            if "/leases" in path:
+                raise ApiError(404, "not found", {"message": 'namespaces "lab" not found'})
+
+        lease = Lease(SimulatedApi(no_namespace), "lab", "headwater-operator")  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match=r"no namespace 'lab'.*kubectl create namespace lab"):
+            await acquire([lease])
+
+    asyncio.run(run())

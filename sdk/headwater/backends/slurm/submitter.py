@@ -18,7 +18,7 @@ from headwater.engine import Graph
 from headwater.engine.commands import Cancel, Command, Start, StartItems, StoreCached
 from headwater.engine.events import Event, Failed, Failure, Started
 from headwater.engine.graph import ErrorClass, Node
-from headwater.errors import StoreError
+from headwater.errors import ConfigError, StoreError
 from headwater.records import new_run_id
 from headwater.runtime.caching import CacheAccess, retries_below
 from headwater.runtime.carry import kept
@@ -69,6 +69,7 @@ class SlurmExecutor(LocalExecutor):
         """Ask the cluster what it offers, refuse what it cannot give, and open the run's folder.
 
         Raises:
+            ConfigError: the work folder cannot be written to.
             DefinitionError: a directive is wrong, or more than the cluster has.
             SlurmAway: Slurm does not answer.
         """
@@ -78,7 +79,14 @@ class SlurmExecutor(LocalExecutor):
         run = facts.run_id or new_run_id()
         self._run = run
         self._recorded = bool(facts.run_id)
-        self._spool = Spool(Path(self._cluster.workdir).absolute(), run, facts.resumed_from)
+        workdir = Path(self._cluster.workdir).absolute()
+        try:
+            self._spool = Spool(workdir, run, facts.resumed_from)
+        except OSError as error:
+            raise ConfigError(
+                f"`slurm.workdir`: no run can be kept in {workdir}: {error}",
+                fix="Name a folder that you and the nodes of the cluster can write to.",
+            ) from error
         if self._spool.resumes and not facts.recompute:
             self._earlier = list(self._spool.earlier())
         out = str(self._spool.out)
