@@ -138,8 +138,10 @@ def shut_down(slot: Slot) -> None:
         init.end(patience=0)
     subprocess.run(["ip", "link", "delete", slot.link], capture_output=True)
     remove_cgroups(slot.cgroup)
-    with suppress(OSError):
-        Path("/var/lib/kubelet").rmdir()
+    # To remove the folder would take away what another cluster of this machine has mounted there.
+    if not any(Path("/sys/class/net", other.link).exists() for other in map(Slot, range(SLOTS))):
+        with suppress(OSError):
+            Path("/var/lib/kubelet").rmdir()
 
 
 def _hierarchies() -> list[Path]:
