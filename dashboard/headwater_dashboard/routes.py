@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
@@ -47,6 +48,11 @@ def store_of(request: Request) -> Store:
     return store.within(access.visible(person_of(request), store.namespaces()))
 
 
+def stores_of(request: Request) -> Callable[[], Store]:
+    """The same, to be asked again as long as a stream goes on: what somebody may see changes."""
+    return lambda: store_of(request)
+
+
 def options_of(request: Request) -> Options:
     """How the application is set up."""
     options: Options = request.app.state.options
@@ -76,6 +82,7 @@ def only_known_parameters(request: Request) -> None:
 
 
 AppStore = Annotated[Store, Depends(store_of)]
+AppStores = Annotated[Callable[[], Store], Depends(stores_of)]
 AppLogs = Annotated[Logs, Depends(logs_of)]
 AppOptions = Annotated[Options, Depends(options_of)]
 RunId = Annotated[str, Path(max_length=200, description="The id of a run.")]

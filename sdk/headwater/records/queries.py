@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headwater.engine.intervals import IntervalSet, Range
-from headwater.errors import UsageError
+from headwater.errors import RecordsError, UsageError
 from headwater.records.connection import Connection, Row, shown
 from headwater.records.lost import mark_lost_in
 from headwater.records.model import (
@@ -32,6 +32,7 @@ from headwater.records.rows import (
     ITEM,
     NODE,
     RUN,
+    exception_of,
     fields_of,
     item_of,
     names,
@@ -140,7 +141,14 @@ def _content(url: Database, table: str, digest: str | None) -> dict[str, Any] | 
     if digest is None:
         return None
     rows = _select(url, f"SELECT content FROM {table} WHERE digest = :digest", digest=digest)
-    content: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
+    if not rows:
+        return None
+    try:
+        content = json.loads(rows[0][0])
+    except (ValueError, TypeError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise RecordsError(f"the {table} {digest} is damaged: no JSON object", fix="Restore the database.")
     return content
 
 
@@ -151,6 +159,19 @@ def nodes(url: Database, run_id: str) -> dict[str, Node]:
     """The nodes of a run by path, in the order in which they started."""
     sql = f"SELECT {names(NODE)} FROM block WHERE run_id = :run ORDER BY started_at IS NULL, started_at, path"
     return {row[0]: node_of(row) for row in _select(url, sql, run=run_id)}
+
+
+def node(url: Database, run_id: str, path: str) -> Node | None:
+    """One node of a run; None where it has none of this path."""
+    sql = f"SELECT {names(NODE)} FROM block WHERE run_id = :run AND path = :path"
+    rows = _select(url, sql, run=run_id, path=path)
+    return node_of(rows[0]) if rows else None
+
+
+def paths(url: Database, run_id: str) -> list[str]:
+    """The paths of a run's nodes, in the order in which they started."""
+    sql = "SELECT path FROM block WHERE run_id = :run ORDER BY started_at IS NULL, started_at, path"
+    return [path for (path,) in _select(url, sql, run=run_id)]
 
 
 def edges(url: Database, run_id: str) -> list[tuple[str, str]]:
@@ -171,10 +192,7 @@ def exceptions(url: Database, run_id: str, path: str | None = None) -> list[Exce
         f"SELECT {names(EXCEPTION)} FROM runtime_exception WHERE run_id = :run{_at(path)} "
         "ORDER BY raised_at, path, item_index, attempt"
     )
-    return [
-        ExceptionRecord(row[0], None if row[1] < 0 else row[1], *row[2:])
-        for row in _select(url, sql, run=run_id, path=path)
-    ]
+    return [exception_of(row) for row in _select(url, sql, run=run_id, path=path)]
 
 
 def items(url: Database, run_id: str, path: str, phase: str | None = None) -> list[Item]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import RecordsError
@@ -23,6 +24,9 @@ PREFIX = "headwater_"
 _LOCK = 0x4845_4144_5741_5445
 """The advisory lock under which PostgreSQL is migrated, so that several operators may start at once."""
 
+_ALEMBIC = Lock()
+"""Alembic keeps what it works on in global variables: the threads of a process take turns."""
+
 _VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS alembic_version "
     "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
@@ -30,8 +34,10 @@ _VERSION_TABLE = (
 _STAMP = "INSERT INTO alembic_version (version_num) VALUES (:revision) ON CONFLICT (version_num) DO NOTHING"
 
 
-def ensure_schema(connection: Connection, url: str) -> None:
+def ensure_schema(connection: Connection, url: str, *, upgrades: bool = True) -> None:
     """Make the tables usable: a SQLite file is created or upgraded as needed, another database only checked.
+
+    Without `upgrades` a SQLite file is only checked too.
 
     Raises:
         RecordsError: the database is newer than this code, or lacks migrations that a person must apply.
@@ -40,7 +46,7 @@ def ensure_schema(connection: Connection, url: str) -> None:
     if found == {REVISION}:
         return
     refuse_newer(found, url)
-    if sqlite_path(url) is None:
+    if sqlite_path(url) is None or not upgrades:
         raise RecordsError(
             f"the run database {shown(url)} lacks the migration {REVISION!r}", fix="Run `flowctl db upgrade`."
         )
@@ -125,6 +131,11 @@ def downgrade(url: str, revision: str, *, directory: Path | None = None) -> None
 
 
 def _migrate(url: str, direction: str, revision: str, directory: Path | None) -> None:
+    with _ALEMBIC:
+        _migrate_alone(url, direction, revision, directory)
+
+
+def _migrate_alone(url: str, direction: str, revision: str, directory: Path | None) -> None:
     import sqlalchemy
     from alembic import command
 
