@@ -124,6 +124,7 @@ class PodLogs:
     def _begin(self, run: Run, kept: Path) -> _Spool:
         kept.parent.mkdir(parents=True, exist_ok=True)
         part = kept.with_name(f".{run.run_id}.{os.getpid()}.part")
+        part.unlink(missing_ok=True)  # whatever somebody has put there: it is not written through
         part.write_bytes(b"")
         spool = self._spools[run.run_id] = _Spool(part, run, self._clock())
         return spool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import struct
 import zlib
@@ -119,6 +120,22 @@ def test_an_artifact_that_is_a_link_out_of_the_store_has_not_been_written_by_us(
     file.symlink_to(tmp_path / "secret")
     assert b"secret" not in here.get(f"{place}/content").content
     assert "secret" not in here.get(place).text
+
+
+def test_an_artifact_that_is_no_regular_file_of_the_store_is_not_read(
+    here: TestClient, stored: Any, tmp_path: Path
+) -> None:
+    place, value = stored("page")
+    file = ArtifactStore(state_dir() / "artifacts").path(value["ref"])
+    assert file is not None
+    file.unlink()
+    os.mkfifo(file)  # whose reader would wait for ever
+    assert here.get(place).status_code == here.get(f"{place}/content").status_code == 404
+    file.unlink()
+    folder = file.parent.rename(tmp_path / "elsewhere")
+    (folder / file.name).write_bytes(b"secret")
+    file.parent.symlink_to(folder)
+    assert here.get(place).status_code == here.get(f"{place}/content").status_code == 404
 
 
 def look(form: str, data: bytes) -> Any:

@@ -168,6 +168,66 @@ def test_what_is_searched_is_the_line_as_it_is_shown_even_beyond_its_cut(file: P
     assert lines_with("nowhere") == []
 
 
+def test_a_long_line_is_searched_as_far_as_it_is_read(file: Path) -> None:
+    file.write_bytes(line("x" * (LINE_BYTES // 2) + "needle" + "\\" * LINE_BYTES) + line("end"))
+    found = find_lines(file, text="needle", limit=10, wanted=LogFilter())
+    assert ([match.line for match in found.matches], found.at_end) == ([0], True)
+
+
+def test_a_line_without_end_is_passed_piece_by_piece(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headwater_dashboard.log_reader.SCAN_BYTES", 3 * LINE_BYTES)
+    with file.open("wb") as written:
+        written.write(b"zeros")
+        written.seek(60 * LINE_BYTES)
+        written.write(b"\n" + line("end"))
+    found, offset, looks = "", 0, 0
+    while offset < file.stat().st_size:
+        chunk = read_chunk(file, offset=offset, limit=1000, wanted=LogFilter())
+        assert chunk.next_offset - offset <= 8 * LINE_BYTES
+        found, offset, looks = found + chunk.text, chunk.next_offset, looks + 1
+        assert chunk.at_end == (offset == file.stat().st_size)
+    assert looks > 5
+    assert found.startswith("zeros")
+    assert found.endswith("a: end\n")
+    piece = find_lines(file, text="end", offset=LINE_BYTES, line=1, limit=10, wanted=LogFilter())
+    assert not piece.matches
+    assert not piece.at_end
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"x": "text", "p": "\\udfff"}\n',
+        b"[" * 200_000 + b"\n",
+        b'{"x": ' + b"[" * 900 + b"]" * 900 + b"}\n",
+        b'{"p": ' + b"[" * 900 + b"]" * 900 + b', "x": "text"}\n',
+        b'{"i": {}, "p": [1], "t": true, "x": "text"}\n',
+        b'{"i": ' + b"9" * 5000 + b', "x": "text"}\n',
+        b'{"x": null}\n',
+    ],
+    ids=range(7),
+)
+def test_no_line_is_too_odd_to_be_shown_and_searched(here: TestClient, logged: Path, odd: bytes) -> None:
+    logged.write_bytes(odd + line("after"))
+    found = here.get("/api/v1/runs/r1/logs")
+    assert found.status_code == 200
+    assert found.json()["text"].endswith("a: after\n")
+    assert here.get("/api/v1/runs/r1/logs?path=nope").status_code == 404
+    (match,) = here.get("/api/v1/runs/r1/logs/matches?text=after").json()["matches"]
+    assert match["offset"] == len(odd)
+
+
+def test_a_log_that_is_no_regular_file_is_not_read(here: TestClient, logged: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(line("secret"))
+    logged.symlink_to(tmp_path / "secret")
+    assert here.get("/api/v1/runs/r1/logs").json()["text"] == ""
+    assert here.get("/api/v1/runs/r1/logs/matches?text=secret").json()["matches"] == []
+    logged.unlink()
+    os.mkfifo(logged)  # whose reader would wait for ever
+    assert here.get("/api/v1/runs/r1/logs").json()["text"] == ""
+    assert here.get("/api/v1/runs/r1/logs/matches?text=secret").json()["matches"] == []
+
+
 def test_no_id_leads_out_of_the_folder_of_logs() -> None:
     for run_id in ("../headwater", "..", "", "a/b", "/etc/passwd", ".hidden"):
         with pytest.raises(UsageError):
