@@ -58,8 +58,8 @@ def read_chunk(
         return Chunk("", offset, offset, 0, True)
     with stream:
         size = os.fstat(stream.fileno()).st_size
-        start, begins = line_start(stream, min(offset, size))
-        if not begins:
+        start, is_start = line_start(stream, min(offset, size))
+        if not is_start:
             return Chunk("", start, start, size, start >= size)
         at = start
         end = start + SCAN_BYTES if until is None else min(until, start + SCAN_BYTES)

@@ -50,8 +50,8 @@ def find_lines(
     needle = text.casefold()
     with stream:
         size = os.fstat(stream.fileno()).st_size
-        start, begins = line_start(stream, min(offset, size))
-        if not begins:
+        start, is_start = line_start(stream, min(offset, size))
+        if not is_start:
             return LogMatches((), start, line, size, start >= size)
         at = start
         for entry, begins, at in entries(stream, start):
