@@ -129,14 +129,12 @@ class Hub:
         try:
             with self.counted():
                 await self._watched(run_id)
-                run = None
                 if run_id is not None:
-                    run = await asyncio.to_thread(listener.store.run, run_id)
-                    yield run_message(run)
+                    yield run_message(await asyncio.to_thread(listener.store.run, run_id))
                     found = await asyncio.to_thread(nodes, self._store.pool, run_id)
                     yield nodes_message(list(found.values()))
                 yield message("ping", "{}")
-                async for text in self._heard(listener, stores, run):
+                async for text in self._heard(listener, stores):
                     yield text
         except HeadwaterError as error:  # the browser connects again, and is told by the answer
             logger.warning("a stream ends: %s", error)
@@ -151,17 +149,15 @@ class Hub:
         while not self.closed and not (self._seen.looked and (run_id is None or run_id in self._nodes)):
             await self._look_done.wait()
 
-    async def _heard(
-        self, listener: _Listener, stores: Callable[[], Store], run: Run | None
-    ) -> AsyncIterator[str]:
+    async def _heard(self, listener: _Listener, stores: Callable[[], Store]) -> AsyncIterator[str]:
         clock = asyncio.get_running_loop().time
         said = renewed = clock()
         while not self.closed:
             if clock() - renewed >= RENEWED_SECONDS:
                 renewed = clock()
                 listener.store = await asyncio.to_thread(stores)
-                if run is not None and not listener.store.has(run):
-                    return
+                if listener.run_id is not None:  # it may have been deleted, or be none of theirs any more
+                    await asyncio.to_thread(listener.store.run, listener.run_id)
             try:
                 text = await asyncio.wait_for(listener.queue.get(), _WAKE_SECONDS)
             except TimeoutError:

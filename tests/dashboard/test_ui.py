@@ -54,10 +54,10 @@ def test_it_shows_the_runs_of_this_machine_until_ctrl_c() -> None:
 
 
 def test_a_token_is_asked_for() -> None:
-    with started("--host", "0.0.0.0", "--token", "abc") as (_, address):
+    with started("--host", "0.0.0.0", "--token", "abcdefgh") as (_, address):
         address = address.replace("0.0.0.0", "127.0.0.1")
         assert httpx.get(f"{address}api/v1/runs").status_code == 401
-        found = httpx.get(f"{address}api/v1/runs", headers={"Authorization": "Bearer abc"})
+        found = httpx.get(f"{address}api/v1/runs", headers={"Authorization": "Bearer abcdefgh"})
         assert found.status_code == 200
 
 
@@ -81,7 +81,7 @@ def test_a_port_that_is_taken_is_said_with_the_fix() -> None:
     ("words", "said"),
     [
         (("--host", "0.0.0.0"), "--token"),
-        (("--host", "203.0.113.7", "--token", "x"), "no address of this machine"),
+        (("--host", "203.0.113.7", "--token", "abcdefgh"), "no address of this machine"),
     ],
 )
 def test_an_address_that_will_not_do_is_refused(words: tuple[str, ...], said: str) -> None:
