@@ -18,6 +18,7 @@ from headwater.records.lost import mark_lost_in
 from headwater.records.model import (
     Attempt,
     Error,
+    Event,
     ExceptionRecord,
     Item,
     KnownNode,
@@ -34,6 +35,7 @@ from headwater.records.rows import (
     RUN,
     exception_of,
     fields_of,
+    is_time,
     item_of,
     names,
     node_of,
@@ -43,6 +45,9 @@ from headwater.records.rows import (
 )
 
 logger = logging.getLogger("headwater.records")
+
+MESSAGE = 2_000
+"""Characters of a message that a list of what happened shows."""
 
 # ---------------------------------------------------------------- runs
 
@@ -186,13 +191,49 @@ def attempts(url: Database, run_id: str, path: str | None = None) -> list[Attemp
     return [Attempt(**fields_of(ATTEMPT, row)) for row in _select(url, sql, run=run_id, path=path)]
 
 
-def exceptions(url: Database, run_id: str, path: str | None = None) -> list[ExceptionRecord]:
-    """The exceptions raised in a run, or in one node, the first first."""
+def exceptions(
+    url: Database,
+    run_id: str,
+    path: str | None = None,
+    *,
+    index: int | None = None,
+    offset: int = 0,
+    limit: int | None = None,
+) -> list[ExceptionRecord]:
+    """The exceptions raised in a run, or in one node, or in one item of a map, the first first."""
+    item = "" if index is None else " AND item_index = :item"
+    cut = "" if limit is None else " LIMIT :limit OFFSET :offset"
     sql = (
-        f"SELECT {names(EXCEPTION)} FROM runtime_exception WHERE run_id = :run{_at(path)} "
-        "ORDER BY raised_at, path, item_index, attempt"
+        f"SELECT {names(EXCEPTION)} FROM runtime_exception WHERE run_id = :run{_at(path)}{item} "
+        f"ORDER BY raised_at, path, item_index, attempt{cut}"
     )
-    return [exception_of(row) for row in _select(url, sql, run=run_id, path=path)]
+    given = {"run": run_id, "path": path, "item": index}
+    if limit is not None:
+        given |= {"limit": limit, "offset": offset}
+    return [exception_of(row) for row in _select(url, sql, **given)]
+
+
+def events(
+    url: Database, run_id: str, path: str | None = None, *, offset: int = 0, limit: int
+) -> list[Event]:
+    """What happened in a run, or in one node, in the order of time; of long messages the beginning."""
+    at = f"WHERE run_id = :run{_at(path)} AND"
+    said = f"substr({{}}, 1, {MESSAGE})"
+    # The exception of a node itself is the end of its attempt already.
+    sql = (
+        f"SELECT started_at, path, -1, attempt, 'Running', NULL, '' FROM attempt {at} started_at IS NOT NULL "
+        f"UNION ALL SELECT finished_at, path, -1, attempt, phase, error_type, {said.format('error_message')} "
+        f"FROM attempt {at} finished_at IS NOT NULL "
+        f"UNION ALL SELECT raised_at, path, item_index, attempt, 'Failed', type, {said.format('message')} "
+        f"FROM runtime_exception {at} raised_at IS NOT NULL AND item_index >= 0 "
+        "ORDER BY 1, 2, 3, 4 LIMIT :limit OFFSET :offset"
+    )
+    rows = _select(url, sql, run=run_id, path=path, limit=limit, offset=offset)
+    return [
+        Event(time, where, None if index < 0 else index, number, phase, f"{kind}: {message}" if kind else "")
+        for time, where, index, number, phase, kind, message in rows
+        if is_time(time)
+    ]
 
 
 def items(url: Database, run_id: str, path: str, phase: str | None = None) -> list[Item]:
