@@ -12,7 +12,7 @@ from headwater.records.map_items import map_items, page_of_items
 from headwater.records.model import Node
 
 from headwater_dashboard import models
-from headwater_dashboard.failures import groups_of, traceback_of
+from headwater_dashboard.failures import count, groups_of, traceback_of
 from headwater_dashboard.item_times import item_times
 from headwater_dashboard.item_values import item_values
 from headwater_dashboard.problems import RequestError
@@ -136,10 +136,13 @@ def get_exceptions(
 def get_errors(store: AppStore, run_id: RunId) -> models.ErrorGroups:
     """The exceptions of a run in groups of those that are alike, the first cause first."""
     store.run(run_id)
-    groups = []
+    groups: list[models.ErrorGroup] = []
     with store.reading() as connection:
-        for each in [] if connection is None else groups_of(connection, run_id)[:MOST_GROUPS]:
-            assert connection is not None
+        if connection is None:
+            return models.ErrorGroups(groups=[], left_out=0)
+        shown = groups_of(connection, run_id)[:MOST_GROUPS]
+        left_out = count(connection, run_id) - sum(each.count for each in shown)
+        for each in shown:
             path, index, attempt = each.key
             example = models.Example(
                 path=path,
@@ -153,4 +156,4 @@ def get_errors(store: AppStore, run_id: RunId) -> models.ErrorGroups:
                     count=each.count, first_at=each.first_at, nodes=list(each.nodes), example=example,
                 )
             )  # fmt: skip
-    return models.ErrorGroups(groups=groups)
+    return models.ErrorGroups(groups=groups, left_out=max(0, left_out))

@@ -270,9 +270,10 @@ class ErrorGroup(Model):
 
 
 class ErrorGroups(Model):
-    """Groups of exceptions, the first cause first."""
+    """Groups of exceptions, the first cause first; `left_out` exceptions are in none of them, as there are too many."""
 
     groups: list[ErrorGroup]
+    left_out: int
 
 
 class Input(Model):

@@ -262,7 +262,25 @@ def test_every_item_is_in_exactly_one_range(slices: list[set[int]], own: dict[in
 
 def test_messages_that_differ_in_numbers_and_names_are_alike() -> None:
     assert likeness("E", "no 'a' at 0x1f, 3.5e-7") == likeness("E", 'no "b" at 0x2e, 17')
+    assert likeness("E", "can't open '/data/a/1.fits'") == likeness("E", "can't open '/scratch/b'")
+    assert likeness("E", "no /data/a/1.fits here") == likeness("E", "no /scratch/b-2 here")
+    jobs = ("2f1d3c4b-aaaa-bbbb-cccc-1234567890ab", "deadbeef-0000-4000-8000-000000000000")
+    assert likeness("E", f"job {jobs[0]}") == likeness("E", f"job {jobs[1]}")
+    assert likeness("E", "commit 3f9a77bc0d") == likeness("E", "commit deadbeef01")
+    assert likeness("E", "it's a's b") != likeness("E", "it's c's b")
     assert likeness("E", "no a") != likeness("E", "no b")
+
+
+def test_exceptions_of_too_many_kinds_are_counted_though_not_shown(ask: TestClient, insert: Insert) -> None:
+    insert("run", run_row("r"))
+    words = [f"{chr(97 + at // 26)}{chr(97 + at % 26)}" for at in range(300)]
+    insert("runtime_exception", *(
+        row("runtime_exception", run_id="r", path="m", item_index=at, attempt=1, type="E", version=1,
+            message=f"no {word}", error_class="Error", traceback="", raised_at=float(at))
+        for at, word in enumerate(words)
+    ))  # fmt: skip
+    found = ask.get("/api/v1/runs/r/errors").json()
+    assert (len(found["groups"]), found["left_out"]) == (200, 100)
 
 
 def test_an_item_says_what_it_was_given_and_gave(of_run: Any) -> None:
