@@ -122,7 +122,10 @@ def get_exceptions(
     store: AppStore,
     run_id: RunId,
     path: NodePath = None,
-    index: Annotated[int | None, Query(ge=0, le=10**9, description="Only this item of the map.")] = None,
+    index: Annotated[
+        int | None,
+        Query(ge=-1, le=10**9, description="Only this item of the map; -1: what the node itself raised."),
+    ] = None,
     offset: Offset = 0,
     limit: Limit = 1000,
 ) -> models.Exceptions:

@@ -157,25 +157,24 @@ async def _log_events(
     offset: int,
 ) -> AsyncIterator[str]:
     yield message("ping", "{}")
-    silent, note = 0.0, ""
+    clock = asyncio.get_running_loop().time
+    said, note = clock(), ""
     while not hub.closed:
         run = await asyncio.to_thread(lambda: stores().run(run_id))
         source = await asyncio.to_thread(logs.source, run)
         chunk = await asyncio.to_thread(lines, source.file, offset=offset)
         offset = chunk.next_offset
         if chunk.text or source.note != note:
-            silent, note = 0.0, source.note
+            said, note = clock(), source.note
             yield message("log", json.dumps({"text": chunk.text, "next_offset": offset, "note": note}))
-        if not chunk.at_end:
-            continue
-        if source.done:
+        if chunk.at_end and source.done:
             yield message("end", json.dumps({"next_offset": offset}))
             return
-        silent += FOLLOW_SECONDS
-        if silent >= PING_SECONDS:
-            silent = 0.0
+        if clock() - said >= PING_SECONDS:
+            said = clock()
             yield message("ping", "{}")
-        await asyncio.sleep(FOLLOW_SECONDS)
+        if chunk.at_end:
+            await asyncio.sleep(FOLLOW_SECONDS)
 
 
 def _filter(store: Store, run_id: str, path: str | None) -> LogFilter:

@@ -43,6 +43,7 @@ def damaged(here: TestClient) -> Iterator[sqlite3.Connection]:
         "labels = '[1]'",
         "started_at = 'text'",
         "started_at = 9e999",
+        "started_at = 1e300, phase = 'Failed'",
         "finished_at = 'x'",
         "name = x'ff00fe'",
         "name = CAST(x'ff41' AS TEXT)",

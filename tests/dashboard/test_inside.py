@@ -136,6 +136,7 @@ def test_of_a_map_that_failed_a_page_reads_its_own_rows_and_no_others(
     assert len(ask.get("/api/v1/runs/r/items/times?path=m").json()["bins"]) == 60
     (raised,) = ask.get("/api/v1/runs/r/exceptions?path=m&index=2999").json()["items"]
     assert raised["traceback"] == "of 2999"
+    assert ask.get("/api/v1/runs/r/exceptions?path=m&index=-1").json()["items"] == []
     (second,) = ask.get("/api/v1/runs/r/exceptions?offset=1&limit=1").json()["items"]
     assert second["index"] == 1001
     (event,) = ask.get("/api/v1/runs/r/events?offset=1999&limit=1").json()["items"]

@@ -19,7 +19,7 @@ from typing import Any
 from headwater.errors import UsageError
 from headwater.records.connection import Connection, Row
 from headwater.records.model import Run
-from headwater.records.rows import RUN, RUN_HEAD, is_time, names, run_of
+from headwater.records.rows import RUN, RUN_HEAD, names, run_of
 
 WINDOW = 20_000
 """How many runs one page looks at for a text or a label."""
@@ -229,9 +229,10 @@ _RUN_ID, _STARTED_AT = RUN_HEAD.index("run_id"), RUN_HEAD.index("started_at")
 
 
 def _place(row: Row) -> tuple[float, str]:
-    """Where a row stands. What is no time stands before all times: SQLite puts text after numbers."""
+    """Where a row stands. What is no number stands before all numbers: SQLite puts text after them."""
     started_at = row[_STARTED_AT]
-    return (started_at if is_time(started_at) else sys.float_info.max), str(row[_RUN_ID])
+    is_number = isinstance(started_at, int | float) and math.isfinite(started_at)
+    return (started_at if is_number else sys.float_info.max), str(row[_RUN_ID])
 
 
 def find_run(connection: Connection, run_id: str) -> Run | None:

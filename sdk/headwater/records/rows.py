@@ -6,7 +6,6 @@ A row that is damaged must not take a list or a page with it: what cannot be rea
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeGuard
@@ -38,6 +37,9 @@ _COUNTS = (
     *("exit_code", "failed_items", "pid", "progress_done", "progress_total", "attempt", "answer", "total"),
     *("succeeded", "failed", "cached", "item_index"),
 )
+LATEST = 1e11
+"""No time lies beyond: in the year 5138."""
+
 _NEVER_NULL = {"started_at": 0.0, "failed_items": 0, "pid": 0, "attempt": 0, "item_index": 0}
 
 
@@ -97,10 +99,10 @@ def _checked(column: str, value: Any) -> Any:
 def is_time(value: object) -> TypeGuard[float]:
     """Whether this is what a column of times holds: SQLite keeps whatever was written.
 
-    >>> is_time(10.5), is_time("10.5"), is_time(float("inf")), is_time(None)
+    >>> is_time(10.5), is_time("10.5"), is_time(1e300), is_time(None)
     (True, False, False, False)
     """
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and abs(value) < LATEST
 
 
 def exception_of(row: Row) -> ExceptionRecord:
