@@ -14,6 +14,7 @@ from headwater.errors import UsageError
 from headwater.records import upgrade
 from headwater.records.connection import connect
 from headwater.records.log_files import LogFilter, log_file
+from headwater.records.model import Run
 from headwater_dashboard.log_reader import LINE_BYTES, TEXT_LIMIT, read_chunk
 from headwater_dashboard.log_search import find_lines
 from headwater_dashboard.pod_logs import PodLogs
@@ -251,6 +252,21 @@ def test_a_run_that_goes_on_is_not_complete(here: TestClient, logged: Path) -> N
     found = here.get("/api/v1/runs/r1/logs").json()
     assert (found["text"].endswith("a: one\n"), found["complete"]) == (True, False)
     assert here.get("/api/v1/runs/r1/logs?path=nope").status_code == 404
+
+
+def test_what_nobody_foresaw_while_pods_are_followed_is_said_where_the_log_would_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("headwater_dashboard.pod_logs._fill", full)
+    logs = PodLogs()
+    logs.keep(Run("u1", "n", "Failed", "kubernetes", "", 10.0, 11.0))
+    source = logs.of(Run("u1", "n", "Failed", "kubernetes", "", 10.0, 11.0))
+    assert source.done
+    assert "No space left on device" in source.note
+    assert logs.following == 0
 
 
 def test_what_a_killed_dashboard_has_left_is_removed_and_what_another_writes_is_not() -> None:
