@@ -9,7 +9,6 @@ from typing import Any
 from headwater.errors import RecordsError
 from headwater.records.connection import Connection, Step
 from headwater.records.process import host_name, is_gone
-from headwater.records.rows import is_time
 
 SILENT_AFTER = 120.0
 """Seconds without a heartbeat after which a run on another machine counts as lost."""
@@ -76,5 +75,5 @@ def lost_in(connection: Connection, now: float | None = None) -> list[dict[str, 
 
 def _lives(host: str, pid: int, process: str, heartbeat_at: float | None, now: float) -> bool:
     if host != host_name():
-        return is_time(heartbeat_at) and now - heartbeat_at < SILENT_AFTER
+        return isinstance(heartbeat_at, int | float) and now - heartbeat_at < SILENT_AFTER
     return not is_gone(host, pid, process)
