@@ -75,6 +75,20 @@ def test_ctrl_c_ends_it_though_threads_wait_for_ever() -> None:
     assert said.endswith("ended; what still hung was left\n")
 
 
+def test_health_is_said_while_all_threads_wait_for_the_database() -> None:
+    reduce.run(check=False)
+    hangs = (
+        "import threading\nfrom headwater_dashboard import runs, server\nserver.LAST_SECONDS = 1\n"
+        "runs.page_of_runs = lambda *_, **__: threading.Event().wait()"
+    )
+    with started(before=hangs) as (_, address), ExitStack() as opened:
+        port = int(address.split(":")[-1].strip("/"))
+        for _ in range(60):
+            waits = opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+            waits.sendall(b"GET /api/v1/runs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert httpx.get(f"{address}healthz", timeout=20).status_code == 200
+
+
 def test_half_requests_do_not_keep_others_out() -> None:
     before = "from headwater_dashboard import server\nserver.REQUEST_SECONDS = 0.0\nserver.MOST_FILES = 200"
     with started(before=before) as (_, address), ExitStack() as opened:
