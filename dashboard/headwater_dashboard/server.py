@@ -76,9 +76,12 @@ def _end_at_last() -> None:
 
 def _files() -> int:
     """How many files and connections may be open at once: as many as this process may allow itself."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (OSError, ValueError):  # the kernel has a limit of its own
+        return soft
     return most
 
 
