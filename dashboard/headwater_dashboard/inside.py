@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from headwater.engine.state import Phase
 from headwater.records import queries
 from headwater.records.map_items import map_items, page_of_items
@@ -16,7 +16,7 @@ from headwater_dashboard.failures import count, groups_of, traceback_of
 from headwater_dashboard.item_times import item_times
 from headwater_dashboard.item_values import item_values
 from headwater_dashboard.problems import RequestError
-from headwater_dashboard.routes import PROBLEMS, AppStore, MapPath, NodePath, RunId
+from headwater_dashboard.routes import PROBLEMS, AppStore, MapPath, NodePath, RunId, packed
 
 router = APIRouter(prefix="/runs/{run_id}", responses=PROBLEMS)
 
@@ -26,7 +26,7 @@ MOST_GROUPS = 200
 
 
 @router.get("/nodes", response_model=models.Graph)
-def get_nodes(store: AppStore, run_id: RunId) -> Response:
+def get_nodes(request: Request, store: AppStore, run_id: RunId) -> Response:
     """All nodes of a run in the order of their start, those to come last, and what waits for what."""
     run = store.run(run_id)
     recorded = queries.nodes(store.pool, run_id)
@@ -36,7 +36,7 @@ def get_nodes(store: AppStore, run_id: RunId) -> Response:
     edges = [models.Edge.model_validate({"from": a, "to": b}) for a, b in pairs]
     graph = models.Graph.model_construct(nodes=nodes, edges=edges)
     # Thousands of nodes are validated once: what FastAPI is handed as a model it checks again.
-    return Response(graph.model_dump_json(by_alias=True), media_type="application/json")
+    return packed(request, graph.model_dump_json(by_alias=True))
 
 
 def _to_come(edges: list[tuple[str, str]], recorded: Mapping[str, Node]) -> list[Node]:
@@ -67,11 +67,11 @@ def get_items(
     return models.ItemPage.model_validate({"total": found.total, "counts": found.counts(), "items": items})
 
 
-@router.get("/items/states")
-def get_item_states(store: AppStore, run_id: RunId, path: MapPath) -> models.ItemStates:
+@router.get("/items/states", response_model=models.ItemStates)
+def get_item_states(request: Request, store: AppStore, run_id: RunId, path: MapPath) -> Response:
     """The state of every item of a map, as half-open ranges."""
     found = map_items(store.pool, run_id, store.node(run_id, path))
-    return models.ItemStates.model_validate(found)
+    return packed(request, models.ItemStates.model_validate(found).model_dump_json())
 
 
 @router.get("/items/times")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, Response
 
 from headwater_dashboard.access import Access, Person
 from headwater_dashboard.logs import Logs
@@ -15,6 +16,7 @@ from headwater_dashboard.problems import RequestError
 from headwater_dashboard.store import Store
 
 API = "/api/v1"
+PACKED_BYTES = 64 * 1024
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": said}
@@ -79,6 +81,14 @@ def only_known_parameters(request: Request) -> None:
     if unknown:
         options = f"There are {', '.join(known)}." if known else "It has none."
         raise RequestError(422, f"there is no query parameter {unknown[0][:80]!r} here", fix=options)
+
+
+def packed(request: Request, body: str) -> Response:
+    """JSON that may be many megabytes, packed for who can unpack it."""
+    content, headers = body.encode(), {"Vary": "Accept-Encoding"}
+    if len(content) > PACKED_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+        content, headers = gzip.compress(content, 5), {**headers, "Content-Encoding": "gzip"}
+    return Response(content, media_type="application/json", headers=headers)
 
 
 AppStore = Annotated[Store, Depends(store_of)]

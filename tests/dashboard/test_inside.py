@@ -144,6 +144,16 @@ def test_of_a_map_that_failed_a_page_reads_its_own_rows_and_no_others(
     assert max(read) < 100
 
 
+def test_a_graph_of_thousands_of_nodes_is_packed(ask: TestClient, insert: Insert) -> None:
+    insert("run", run_row("r"))
+    insert("block", *(row("block", run_id="r", path=f"n{at}", kind="task", ref="m:f", phase="Succeeded", attempt=1,
+                          message="", version=1) for at in range(2000)))  # fmt: skip
+    plain = ask.get("/api/v1/runs/r/nodes", headers={"Accept-Encoding": "identity"})
+    whole = ask.get("/api/v1/runs/r/nodes")
+    assert len(whole.json()["nodes"]) == len(plain.json()["nodes"]) == 2000
+    assert int(whole.headers["content-length"]) < int(plain.headers["content-length"]) / 10
+
+
 def test_a_phase_that_there_is_not_is_refused_with_those_that_there_are(
     ask: TestClient, big_map: None
 ) -> None:
