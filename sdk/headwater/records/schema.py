@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import RecordsError
@@ -23,9 +22,6 @@ LOCK_SECONDS = 60
 PREFIX = "headwater_"
 _LOCK = 0x4845_4144_5741_5445
 """The advisory lock under which PostgreSQL is migrated, so that several operators may start at once."""
-
-_ALEMBIC = Lock()
-"""Alembic keeps what it works on in global variables: the threads of a process take turns."""
 
 _VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS alembic_version "
@@ -131,11 +127,6 @@ def downgrade(url: str, revision: str, *, directory: Path | None = None) -> None
 
 
 def _migrate(url: str, direction: str, revision: str, directory: Path | None) -> None:
-    with _ALEMBIC:
-        _migrate_alone(url, direction, revision, directory)
-
-
-def _migrate_alone(url: str, direction: str, revision: str, directory: Path | None) -> None:
     import sqlalchemy
     from alembic import command
 
