@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from threading import Thread
+from collections.abc import Callable, Sequence
+from threading import Lock, Thread
 from typing import Literal
 
 from fastapi import APIRouter, Request
@@ -103,31 +103,68 @@ def _again(store: Store, run: Run, wish: Wish) -> str:
         raise UsageError(
             f"run {run.run_id} succeeded: there is nothing to repeat", fix="Choose a node of it."
         )
+    if wish.node:
+        _check_node(store, run, wish.node)
     words = [wish.action, *([f"--from={wish.node}"] if wish.node else []), "--", run.run_id]
+    return _start(run, wish, words)
+
+
+def _check_node(store: Store, run: Run, node: str) -> None:
+    """What is wrong with the node is said now: the process that repeats it can tell nobody."""
+    paths = {*queries.paths(store.pool, run.run_id)}
+    paths |= {path for edge in queries.edges(store.pool, run.run_id) for path in edge}
+    wanted = node.replace("_", "-").removeprefix("main/").strip("/")
+    known = {path.replace("_", "-") for path in paths}
+    if wanted not in known and wanted.partition("[")[0] not in known:
+        listed = ", ".join(sorted(paths)[:20]) or "none"
+        raise UsageError(f"there is no node {node!r} in {run.run_id}", fix=f"Nodes: {listed}.")
+
+
+_STARTED: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
+_STARTING = Lock()
+
+
+def _start(run: Run, wish: Wish, words: Sequence[str]) -> str:
+    """Start flowctl, unless what was wished the same way before still goes on: a page may ask twice."""
     folder = state_dir() / "detached"
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / f"{wish.action}-of-{run.run_id}.txt"
-    with output.open("ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _FLOWCTL, *words], stdin=subprocess.DEVNULL, stdout=file,
-            stderr=subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
-    Thread(target=process.wait, daemon=True).start()  # somebody must look at how it ended
+    with _STARTING:
+        before = _STARTED.get(tuple(words))
+        if before is not None and before.poll() is None:
+            raise UsageError(
+                f"a new run goes on from {run.run_id} already", fix=f"Wait for it. What it says: {output}."
+            )
+        with output.open("ab") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _FLOWCTL, *words], stdin=subprocess.DEVNULL, stdout=file,
+                stderr=subprocess.STDOUT, start_new_session=True,
+                env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
+            )  # fmt: skip
+        _STARTED[tuple(words)] = process
+    Thread(target=_wait, args=(tuple(words), process), daemon=True).start()
     return f"a new run goes on from {run.run_id}; what it says: {output}"
+
+
+def _wait(words: tuple[str, ...], process: subprocess.Popen[bytes]) -> None:
+    """Somebody must look at how it ended."""
+    process.wait()
+    with _STARTING:
+        if _STARTED.get(words) is process:
+            del _STARTED[words]
 
 
 # ---------------------------------------------------------------- runs of a cluster
 
 
-def _in_cluster(_store: Store, run: Run, wish: Wish, _user: str) -> str:
+def _in_cluster(_store: Store, run: Run, wish: Wish, user: str) -> str:
     from headwater.backends.kubernetes import control
     from headwater.backends.kubernetes.outcome import has_ended
 
     cluster, workflow = clusters.workflow_of(run)
     name = workflow["metadata"]["name"]
     if wish.action == "approve":
-        return f"{control.approve(cluster, name, wish.node or '')['node']} approved"
+        return f"{control.approve(cluster, name, wish.node or '', by=user)['node']} approved"
     goes_on = wish.action == "resume" and not has_ended(workflow)
     if wish.action == "retry" or (wish.action == "resume" and not goes_on):
         created = control.retry(cluster, name, wish.node)["metadata"]["name"]

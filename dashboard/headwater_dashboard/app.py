@@ -47,10 +47,11 @@ def create_app(options: Options, *, folder: Path = page.PAGE, interval: float = 
         description="Runs of workflows: what happened in them, as it happens.", lifespan=_lifespan,
         exception_handlers={
             HeadwaterError: _on_error, RequestValidationError: _on_invalid, HTTPException: _on_http,
+            Exception: _on_defect,
         },
     )  # fmt: skip
     app.state.options = options
-    app.state.store = Store(options.database)
+    app.state.store = Store(options.database, read_only=options.read_only)
     app.state.access = Access(Cluster) if options.per_namespace else None
     app.state.hub = Hub(app.state.store, interval)
     app.state.logs = Logs(app.state.store, keep=options.keep_logs)
@@ -94,9 +95,10 @@ def get_me(request: Request, options: AppOptions) -> models.Me:
     )
 
 
+@_health.head("/healthz", include_in_schema=False)
 @_health.get("/healthz")
-def get_health() -> models.Health:
-    """That the server answers."""
+async def get_health() -> models.Health:
+    """That the server answers, also while all its threads wait for the database."""
     return models.Health(status="ok")
 
 
@@ -115,6 +117,16 @@ async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse(
         body_of(RequestError(422, message, fix=f"{API}/openapi.json says what is valid.")), 422
     )
+
+
+async def _on_defect(request: Request, error: Exception) -> JSONResponse:
+    """What nobody foresaw; the log has the traceback."""
+    problem = RequestError(
+        500,
+        f"{request.url.path} failed: {type(error).__name__}",
+        fix="The dashboard's log says more; report it.",
+    )
+    return JSONResponse(body_of(problem), 500)
 
 
 async def _on_http(_: Request, error: Exception) -> JSONResponse:

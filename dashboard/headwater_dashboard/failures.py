@@ -14,7 +14,13 @@ MOST = 100_000
 
 MOST_NODES = 50
 _DERIVED = "MapFailed"
-_VARIES = re.compile(r"0x[0-9a-fA-F]+|'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+_VARIES = re.compile(
+    r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"  # a UUID
+    r"|0x[0-9a-fA-F]+|\b(?=[a-f]*\d)[0-9a-f]{8,}\b"
+    r"|(?<!\w)'[^']*'(?!\w)|\"[^\"]*\""  # a quoted name; an apostrophe quotes nothing
+    r"|(?<!\w)(?:/[\w.\-]+){2,}"  # a path
+    r"|\d+(?:\.\d+)?(?:e[-+]?\d+)?"
+)
 
 
 @dataclass(slots=True)
@@ -58,6 +64,14 @@ def groups_of(connection: Connection, run_id: str) -> list[Group]:
         if len(group.nodes) < MOST_NODES:
             group.nodes[path] = None
     return sorted(found.values(), key=lambda group: group.type == _DERIVED)
+
+
+def count(connection: Connection, run_id: str) -> int:
+    """How many exceptions the run has."""
+    ((found,),) = connection.rows(
+        "SELECT count(*) FROM runtime_exception WHERE run_id = :run", {"run": run_id}
+    )
+    return int(found)
 
 
 def traceback_of(connection: Connection, run_id: str, key: Sequence[object]) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from headwater.engine.state import Phase
 from headwater.records import queries
-from headwater.records.map_items import map_items
-from headwater.records.model import Attempt, ExceptionRecord, Node
+from headwater.records.map_items import map_items, page_of_items
+from headwater.records.model import Node
 
 from headwater_dashboard import models
-from headwater_dashboard.failures import groups_of, traceback_of
+from headwater_dashboard.failures import count, groups_of, traceback_of
 from headwater_dashboard.item_times import item_times
 from headwater_dashboard.item_values import item_values
-from headwater_dashboard.routes import PROBLEMS, AppStore, MapPath, NodePath, RunId
+from headwater_dashboard.problems import RequestError
+from headwater_dashboard.routes import PROBLEMS, AppStore, MapPath, NodePath, RunId, packed
 
 router = APIRouter(prefix="/runs/{run_id}", responses=PROBLEMS)
 
@@ -24,7 +26,7 @@ MOST_GROUPS = 200
 
 
 @router.get("/nodes", response_model=models.Graph)
-def get_nodes(store: AppStore, run_id: RunId) -> Response:
+def get_nodes(request: Request, store: AppStore, run_id: RunId) -> Response:
     """All nodes of a run in the order of their start, those to come last, and what waits for what."""
     run = store.run(run_id)
     recorded = queries.nodes(store.pool, run_id)
@@ -34,7 +36,7 @@ def get_nodes(store: AppStore, run_id: RunId) -> Response:
     edges = [models.Edge.model_validate({"from": a, "to": b}) for a, b in pairs]
     graph = models.Graph.model_construct(nodes=nodes, edges=edges)
     # Thousands of nodes are validated once: what FastAPI is handed as a model it checks again.
-    return Response(graph.model_dump_json(by_alias=True), media_type="application/json")
+    return packed(request, graph.model_dump_json(by_alias=True))
 
 
 def _to_come(edges: list[tuple[str, str]], recorded: Mapping[str, Node]) -> list[Node]:
@@ -55,21 +57,21 @@ def get_items(
     store: AppStore,
     run_id: RunId,
     path: MapPath,
-    phase: Annotated[str | None, Query(max_length=50)] = None,
+    phase: Phase | None = None,
     offset: Offset = 0,
     limit: Limit = 1000,
 ) -> models.ItemPage:
     """Items of a map, or those of them in one phase."""
     found = map_items(store.pool, run_id, store.node(run_id, path))
-    items = found.page(phase=phase, offset=offset, limit=limit)
+    items = page_of_items(store.pool, run_id, path, found, phase=phase, offset=offset, limit=limit)
     return models.ItemPage.model_validate({"total": found.total, "counts": found.counts(), "items": items})
 
 
-@router.get("/items/states")
-def get_item_states(store: AppStore, run_id: RunId, path: MapPath) -> models.ItemStates:
+@router.get("/items/states", response_model=models.ItemStates)
+def get_item_states(request: Request, store: AppStore, run_id: RunId, path: MapPath) -> Response:
     """The state of every item of a map, as half-open ranges."""
     found = map_items(store.pool, run_id, store.node(run_id, path))
-    return models.ItemStates.model_validate(found)
+    return packed(request, models.ItemStates.model_validate(found).model_dump_json())
 
 
 @router.get("/items/times")
@@ -82,7 +84,11 @@ def get_item_times(
 ) -> models.ItemTimes:
     """When the items of a map ended: how many in each stretch of time, and the last of them."""
     node = store.node(run_id, path)
-    found = item_times(map_items(store.pool, run_id, node), node, bins=bins, last=last)
+    items = map_items(store.pool, run_id, node)
+    with store.reading() as connection:
+        if connection is None:
+            return models.ItemTimes(total=0, bins=[], last=[])
+        found = item_times(connection, run_id, items, node, bins=bins, last=last)
     return models.ItemTimes.model_validate(found)
 
 
@@ -92,7 +98,10 @@ def get_item_values(
 ) -> models.ItemValues:
     """What an item of a map was given and gave, as far as the record of the run has it."""
     run = store.run(run_id)
-    store.node(run_id, path)
+    total = map_items(store.pool, run_id, store.node(run_id, path)).total
+    if index >= total:
+        fix = f"Give one from 0 to {total - 1}." if total else "Give the path of a map."
+        raise RequestError(404, f"there is no item {index} in {path}: it has {total}", fix=fix)
     document = queries.document(store.pool, run)
     found = item_values(document, run, queries.nodes(store.pool, run_id), path, index)
     return models.ItemValues.model_validate(found)
@@ -104,59 +113,39 @@ def get_events(
 ) -> models.Events:
     """What happened in a run, in the order of time: attempts begin and end, exceptions are raised."""
     store.run(run_id)
-    attempts = queries.attempts(store.pool, run_id, path)
-    exceptions = queries.exceptions(store.pool, run_id, path)
-    events = sorted([*_of_attempts(attempts), *_of_exceptions(exceptions)], key=lambda event: event.at)
-    return models.Events(items=events[offset : offset + limit])
-
-
-def _of_attempts(attempts: list[Attempt]) -> Iterator[models.Event]:
-    for each in attempts:
-        if each.started_at is not None:
-            yield models.Event(
-                at=each.started_at,
-                path=each.path,
-                index=None,
-                attempt=each.attempt,
-                phase="Running",
-                message="",
-            )
-        if each.finished_at is not None:
-            message = f"{each.error.type}: {each.error.message}" if each.error else ""
-            yield models.Event(
-                at=each.finished_at, path=each.path, index=None, attempt=each.attempt, phase=each.phase,
-                message=message,
-            )  # fmt: skip
-
-
-def _of_exceptions(exceptions: list[ExceptionRecord]) -> Iterator[models.Event]:
-    for each in exceptions:
-        # That of a node itself is the end of its attempt already.
-        if each.raised_at is not None and each.index is not None:
-            yield models.Event(
-                at=each.raised_at, path=each.path, index=each.index, attempt=each.attempt, phase="Failed",
-                message=f"{each.type}: {each.message}",
-            )  # fmt: skip
+    found = queries.events(store.pool, run_id, path, offset=offset, limit=limit)
+    return models.Events.model_validate({"items": found})
 
 
 @router.get("/exceptions")
 def get_exceptions(
-    store: AppStore, run_id: RunId, path: NodePath = None, offset: Offset = 0, limit: Limit = 1000
+    store: AppStore,
+    run_id: RunId,
+    path: NodePath = None,
+    index: Annotated[
+        int | None,
+        Query(ge=-1, le=10**9, description="Only this item of the map; -1: what the node itself raised."),
+    ] = None,
+    offset: Offset = 0,
+    limit: Limit = 1000,
 ) -> models.Exceptions:
-    """The exceptions that were raised in a run, or in one node, the first first."""
+    """The exceptions that were raised in a run, in one node, or in one item of a map, the first first."""
     store.run(run_id)
-    found = queries.exceptions(store.pool, run_id, path)
-    return models.Exceptions.model_validate({"items": found[offset : offset + limit]})
+    found = queries.exceptions(store.pool, run_id, path, index=index, offset=offset, limit=limit)
+    return models.Exceptions.model_validate({"items": found})
 
 
 @router.get("/errors")
 def get_errors(store: AppStore, run_id: RunId) -> models.ErrorGroups:
     """The exceptions of a run in groups of those that are alike, the first cause first."""
     store.run(run_id)
-    groups = []
+    groups: list[models.ErrorGroup] = []
     with store.reading() as connection:
-        for each in [] if connection is None else groups_of(connection, run_id)[:MOST_GROUPS]:
-            assert connection is not None
+        if connection is None:
+            return models.ErrorGroups(groups=[], left_out=0)
+        shown = groups_of(connection, run_id)[:MOST_GROUPS]
+        left_out = count(connection, run_id) - sum(each.count for each in shown)
+        for each in shown:
             path, index, attempt = each.key
             example = models.Example(
                 path=path,
@@ -170,4 +159,4 @@ def get_errors(store: AppStore, run_id: RunId) -> models.ErrorGroups:
                     count=each.count, first_at=each.first_at, nodes=list(each.nodes), example=example,
                 )
             )  # fmt: skip
-    return models.ErrorGroups(groups=groups)
+    return models.ErrorGroups(groups=groups, left_out=max(0, left_out))

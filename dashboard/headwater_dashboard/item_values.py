@@ -31,17 +31,29 @@ def item_values(
     {'x': {'json': 8}}
     """
     node = nodes.get(path)
-    outputs = {name: _at(value, index) for name, value in ((node.outputs if node else None) or {}).items()}
-    found = _map_at(document or {}, path)
-    inputs: dict[str, Any] = {}
-    if found is not None:
-        prefix, written, is_main = found
-        over, whole = written["map"].get("over") or {}, written.get("inputs") or {}
-        for name, source in (*over.items(), *whole.items()):
-            value = _value(source, prefix, nodes, run if is_main else None)
-            if value is not None:
-                inputs[name] = _at(value, index) if name in over else value
+    all_outputs = ((node.outputs if node else None) or {}).items()
+    outputs = {name: one for name, value in all_outputs if (one := _at(value, index)) is not None}
+    try:
+        inputs = _inputs(document or {}, run, nodes, path, index)
+    except (AttributeError, KeyError, TypeError, ValueError):  # the document is none of ours, or damaged
+        inputs = {}
     return ItemValues(inputs, outputs)
+
+
+def _inputs(document: Json, run: Run, nodes: Mapping[str, Node], path: str, index: int) -> dict[str, Any]:
+    inputs: dict[str, Any] = {}
+    found = _map_at(document, path)
+    if found is None:
+        return inputs
+    prefix, written, is_main = found
+    over, whole = written["map"].get("over") or {}, written.get("inputs") or {}
+    for name, source in (*over.items(), *whole.items()):
+        value = _value(source, prefix, nodes, run if is_main else None)
+        if name in over:
+            value = _at(value, index)
+        if value is not None:
+            inputs[name] = value
+    return inputs
 
 
 def _map_at(document: Json, path: str) -> tuple[str, Json, bool] | None:
@@ -87,8 +99,8 @@ def _value(source: Json, prefix: str, nodes: Mapping[str, Node], run: Run | None
 
 
 def _at(value: Any, index: int) -> Any:
-    """One item of an encoded list; what is no list, or kept elsewhere, as it is."""
+    """One item of an encoded list, None where it is shorter; what is no list, or kept elsewhere, as it is."""
     plain = value.get("json") if isinstance(value, Mapping) else None
-    if isinstance(plain, list | range) and index < len(plain):
-        return {"json": plain[index]}
-    return value
+    if not isinstance(plain, list | range):
+        return value
+    return {"json": plain[index]} if index < len(plain) else None

@@ -9,20 +9,24 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any, BinaryIO
 
 from headwater.records.log_files import LogFilter
 
+from headwater_dashboard.files import open_regular
+
 LINE_BYTES = 256 * 1024
-"""Of a longer line only the beginning is shown."""
+"""Of a longer line only the beginning is shown, and searched."""
 
 TEXT_LIMIT = 4_000
 """Characters of a line that are shown."""
 
 SCAN_BYTES = 8 * 1024 * 1024
-"""How much of a file one request looks at for lines that are wanted."""
+"""How much of a file one request looks at for lines that are wanted, or for the end of a line."""
 
 _STEP = 1024 * 1024
+_LONGEST_ESCAPE = len("\\ud83d\\ude00")
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _TEXT_FIELD = re.compile(rb'"x":\s*"')
 
@@ -43,16 +47,21 @@ def read_chunk(
 ) -> Chunk:
     """The lines from an offset on, and before another: about `limit` bytes of those that are wanted and hold a text.
 
+    Of a file that is none to be read there is nothing.
+
     >>> read_chunk(Path("/nowhere/r1.jsonl"), offset=0, limit=100, wanted=LogFilter())
     Chunk(text='', offset=0, next_offset=0, size=0, at_end=True)
     """
     try:
-        stream = file.open("rb")
+        stream = open_regular(file, file.parent)
     except OSError:
         return Chunk("", offset, offset, 0, True)
     with stream:
         size = os.fstat(stream.fileno()).st_size
-        start = at = line_start(stream, min(offset, size))
+        start, is_start = line_start(stream, min(offset, size))
+        if not is_start:
+            return Chunk("", start, start, size, start >= size)
+        at = start
         end = start + SCAN_BYTES if until is None else min(until, start + SCAN_BYTES)
         room, lines, needle = limit, [], text.casefold()
         for entry, _, at in entries(stream, start):
@@ -66,7 +75,7 @@ def read_chunk(
 
 
 def entries(stream: BinaryIO, start: int) -> Iterator[tuple[dict[str, Any], int, int]]:
-    """What each whole line says, where it begins and where it ends."""
+    """What each whole line says, where it begins and where it ends; of an endless one, how far it was looked at."""
     raw, end = _line(stream)
     while raw is not None:
         yield _entry(raw), start, end
@@ -79,54 +88,62 @@ def holds(entry: Mapping[str, Any], needle: str) -> bool:
     return not needle or needle in f"{_head(entry)}{_plain(entry)}".casefold()
 
 
-def line_start(stream: BinaryIO, offset: int) -> int:
-    """The first place from the offset on where a line begins."""
+def line_start(stream: BinaryIO, offset: int) -> tuple[int, bool]:
+    """The first place from the offset on where a line begins, and True; or how far was looked in vain."""
     if offset == 0:
-        return 0
+        return 0, True
     stream.seek(offset - 1)
-    while (piece := stream.readline(_STEP)) and not piece.endswith(b"\n"):
-        pass
-    return stream.tell()
+    last = _last_piece(stream, stream.readline(_STEP))
+    return stream.tell(), last.endswith(b"\n")
 
 
 def _line(stream: BinaryIO) -> tuple[bytes | None, int]:
     """The beginning of the next line and where it ends; None when it is not written to its end yet."""
     raw = stream.readline(LINE_BYTES)
-    piece = raw
-    while piece and not piece.endswith(b"\n"):
+    last = _last_piece(stream, raw)
+    return (raw if last else None), stream.tell()
+
+
+def _last_piece(stream: BinaryIO, piece: bytes) -> bytes:
+    """The end of a line of which a piece has been read: nothing at the file's end, some piece of an endless line."""
+    looked = len(piece)
+    while piece and not piece.endswith(b"\n") and looked < SCAN_BYTES:
         piece = stream.readline(_STEP)
-    return (raw if piece else None), stream.tell()
+        looked += len(piece)
+    return piece
 
 
 def _entry(raw: bytes) -> dict[str, Any]:
-    """What a line says; a line that is no JSON is text itself."""
+    """What a line says; a line that is none of ours is text itself."""
     if not raw.endswith(b"\n"):
         raw = _closed(raw)
     try:
         entry = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         entry = None
-    if not isinstance(entry, dict) or "x" not in entry:
+    if not isinstance(entry, dict) or not isinstance(entry.get("x"), str):
         return {"p": "", "x": raw.decode("utf-8", "replace").rstrip("\n")}
-    return entry
+    kinds: dict[str, type | UnionType] = {"p": str, "i": int | str}
+    return {key: value for key, value in entry.items() if isinstance(value, kinds.get(key, object))}
 
 
 def _closed(raw: bytes) -> bytes:
-    """The beginning of a line that is too long, made whole: its text ends before the first escape beyond the limit."""
+    """The beginning of a line that is too long, made whole: its text ends before an escape that may be cut."""
     found = _TEXT_FIELD.search(raw)
     if found is None:
         return raw
-    text = raw[found.end() : found.end() + LINE_BYTES // 2]
-    keep = text[:TEXT_LIMIT].decode("utf-8", "ignore").rpartition("\\")
-    kept = keep[2] if not keep[1] else keep[0].rstrip("\\")
-    return raw[: found.end()] + kept.encode() + ' … (a very long line)"}'.encode()
+    text = raw[found.end() :]
+    escape = text.rfind(b"\\", max(0, len(text) - _LONGEST_ESCAPE))
+    kept = text if escape < 0 else text[:escape].rstrip(b"\\")
+    shown = kept.decode("utf-8", "ignore").encode()
+    return raw[: found.end()] + shown + ' … (a very long line)"}'.encode()
 
 
 def _shown(entry: Mapping[str, Any]) -> str:
-    text = str(entry["x"]).encode("utf-8", "replace").decode()
+    text = str(entry["x"])
     if len(text) > TEXT_LIMIT:
         text = f"{text[:TEXT_LIMIT]} … ({len(text):,} characters)"
-    return f"{_head(entry)}{text}"
+    return f"{_head(entry)}{text}".encode("utf-8", "replace").decode()
 
 
 def _head(entry: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from headwater.records.log_files import LogFilter
 
+from headwater_dashboard.files import open_regular
 from headwater_dashboard.log_reader import SCAN_BYTES, entries, holds, line_start
 
 
@@ -42,14 +43,17 @@ def find_lines(
     LogMatches(matches=(), next_offset=0, next_line=0, size=0, at_end=True)
     """
     try:
-        stream = file.open("rb")
+        stream = open_regular(file, file.parent)
     except OSError:
         return LogMatches((), offset, line, 0, True)
     found: list[LogMatch] = []
     needle = text.casefold()
     with stream:
         size = os.fstat(stream.fileno()).st_size
-        start = at = line_start(stream, min(offset, size))
+        start, is_start = line_start(stream, min(offset, size))
+        if not is_start:
+            return LogMatches((), start, line, size, start >= size)
+        at = start
         for entry, begins, at in entries(stream, start):
             if wanted.has(entry):
                 if holds(entry, needle):

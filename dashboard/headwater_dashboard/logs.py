@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from threading import Event, Thread
 
 from headwater.errors import HeadwaterError, UsageError
@@ -54,13 +55,15 @@ class Logs:
                     self._keep()
                 except HeadwaterError as error:  # the database is away for a moment
                     logger.warning("logs of ended runs: %s", error)
+                except Exception:  # whatever it is with one run, the logs of the others are kept
+                    logger.exception("logs of ended runs")
             self._over.wait(LOOK_SECONDS)
 
     def _keep(self) -> None:
         with self._store.reading() as connection:
             if connection is None:
                 return
-            runs, self._seen = changed_runs(connection, self._seen)
+            runs, self._seen = changed_runs(connection, self._seen, time.time())
         for run in runs:
             if is_remote(run) and run.ended and not self._over.is_set():
                 self._pods.keep(run)

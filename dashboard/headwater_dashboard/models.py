@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Json = dict[str, Any]
+DEPTH = 100
+"""So deep may values be nested; writers of JSON give up at 255."""
+
+
+def showable(value: Any, depth: int = 0) -> Any:
+    """A value that JSON can carry: halves of characters and what is nested too deep are replaced.
+
+    >>> showable({"a": ["b\\ud800"]})
+    {'a': ['b?']}
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if not isinstance(value, Mapping | list | tuple):
+        return value
+    if depth >= DEPTH:
+        return "… (nested too deep to be shown)"
+    if isinstance(value, Mapping):
+        return {showable(key): showable(each, depth + 1) for key, each in value.items()}
+    return [showable(each, depth + 1) for each in value]
+
+
+Shown = BeforeValidator(showable)
+Json = Annotated[dict[str, Any], Shown]
 
 
 class Model(BaseModel):
@@ -42,7 +65,7 @@ class Run(Model):
     target: str
     namespace: str
     project: str | None
-    labels: dict[str, Any]
+    labels: Json
     user: str
     host: str
     message: str
@@ -61,7 +84,7 @@ class RunDetail(Run):
 
     inputs: Json
     outputs: Json
-    code: dict[str, Any]
+    code: Json
 
 
 class RunPage(Model):
@@ -247,16 +270,17 @@ class ErrorGroup(Model):
 
 
 class ErrorGroups(Model):
-    """Groups of exceptions, the first cause first."""
+    """Groups of exceptions, the first cause first; `left_out` exceptions are in none of them, as there are too many."""
 
     groups: list[ErrorGroup]
+    left_out: int
 
 
 class Input(Model):
     """What a template takes under one name."""
 
     type: str | None = None
-    default: Any = None
+    default: Annotated[Any, Shown] = None
     required: bool | None = None
     description: str | None = None
 
@@ -294,7 +318,7 @@ class Preview(Model):
     size: int
     note: str
     text: str
-    value: Any
+    value: Annotated[Any, Shown]
     columns: list[str]
     rows: list[list[str]]
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from headwater.errors import UsageError
 
+SHORTEST_TOKEN = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -51,8 +53,14 @@ class Options:
 with --token, or --trust-proxy-headers where a proxy logs people in.
 
         Raises:
-            UsageError: the address is open to others and nothing says who may come in, or who they are.
+            UsageError: the token is easily guessed, or the address is open to others and nothing says who may
+                come in, or who they are.
         """
+        if self.token and (self.token != self.token.strip() or len(self.token) < SHORTEST_TOKEN):
+            raise UsageError(
+                f"the token is blank, or shorter than {SHORTEST_TOKEN} characters",
+                fix="Give one that nobody guesses: openssl rand -hex 24.",
+            )
         if not (self.is_loopback or self.token or self.trust_proxy_headers):
             raise UsageError(
                 f"on {self.host} everybody in the network could see and end runs",

@@ -20,6 +20,8 @@ router = APIRouter(include_in_schema=False)
 def get_page(request: Request, path: str) -> Response:
     """A file of the page, or the page itself."""
     if path == "api" or path.startswith("api/"):
+        if request.method == "HEAD":
+            raise RequestError(405, "the API has no HEAD", fix="Use GET.")
         raise RequestError(404, f"there is no /{path}", fix="/api/v1/openapi.json lists what there is.")
     folder: Path = request.app.state.page
     file = _file(folder, path)

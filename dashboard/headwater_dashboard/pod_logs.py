@@ -124,6 +124,7 @@ class PodLogs:
     def _begin(self, run: Run, kept: Path) -> _Spool:
         kept.parent.mkdir(parents=True, exist_ok=True)
         part = kept.with_name(f".{run.run_id}.{os.getpid()}.part")
+        part.unlink(missing_ok=True)  # whatever somebody has put there: it is not written through
         part.write_bytes(b"")
         spool = self._spools[run.run_id] = _Spool(part, run, self._clock())
         return spool
@@ -158,8 +159,8 @@ class PodLogs:
         while not spool.over.is_set():
             try:
                 _fill(spool)
-            except HeadwaterError as error:
-                spool.note = f"{error.message}. {error.fix}" if error.fix else error.message
+            except Exception as error:  # whatever it is: who reads the log must not wait for ever
+                spool.note = _note(error)
                 if spool.run.ended and not isinstance(error, ClusterUnreachable):
                     self._give_up(spool)
                     return
@@ -172,11 +173,11 @@ class PodLogs:
         """There is nothing to read any more; what was written meanwhile stays."""
         with self._lock:
             spool.gone_at = self._clock()
-            if spool.part.stat().st_size:
+            spool.done = True
+            if spool.part.exists() and spool.part.stat().st_size:
                 os.replace(spool.part, log_file(spool.run.run_id))
             else:
-                spool.part.unlink()
-            spool.done = True
+                spool.part.unlink(missing_ok=True)
 
     def _finish(self, spool: _Spool) -> None:
         with self._lock:
@@ -195,6 +196,14 @@ class PodLogs:
             spool.end()
             if not spool.done:
                 spool.part.unlink(missing_ok=True)
+
+
+def _note(error: Exception) -> str:
+    """Why there is nothing to read."""
+    if isinstance(error, HeadwaterError):
+        return f"{error.message}. {error.fix}" if error.fix else error.message
+    logger.error("a log cannot be followed", exc_info=error)
+    return f"the log cannot be followed: {type(error).__name__}: {error}"
 
 
 def _fill(spool: _Spool) -> None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import IO, Any
+
+from headwater_dashboard.problems import RequestError
 
 TEXT_BYTES = 64 * 1024
 JSON_BYTES = 1024 * 1024
@@ -15,6 +25,16 @@ READ_BYTES = 64 * 1024 * 1024
 ROWS = 100
 COLUMNS = 50
 CELL = 200
+TABLE_SECONDS = 20
+
+_TABLES = Lock()
+"""One table is read at a time: each may take as much memory as the rest of the dashboard."""
+
+_TABLE = "from headwater_dashboard.tables import main; main()"
+_ONE_THREAD = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system", "ARROW_IO_THREADS": "1", "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}  # fmt: skip
 
 _IMAGES = {
     b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF87a": "image/gif", b"GIF89a": "image/gif",
@@ -55,15 +75,17 @@ def preview(file: IO[bytes], form: str, size: int) -> Preview:
         if form == "json":
             return _json(file, size)
         if form == "arrow":
-            return _arrow(file, size)
+            return _table("arrow", file, size)
         if form == "npy":
             return _npy(file, size)
         if form == "bytes":
             return _bytes(file, size)
     except ImportError as error:
         return Preview("none", f"to show it, the dashboard needs the package {error.name!r}")
+    except RequestError:
+        raise
     except Exception as error:  # of damaged bytes, the readers of formats raise anything
-        return Preview("none", f"it cannot be read as {form}: {str(error)[:CELL]}")
+        return Preview("none", f"it cannot be read as {form}: {cell(error)}")
     if form == "pickle":
         return Preview("none", "a pickle: to open it is to run what is in it, which this page does not do")
     return Preview("none", f"of a format that is not known here: {form[:50]!r}")
@@ -84,7 +106,7 @@ def _bytes(file: IO[bytes], size: int) -> Preview:
     if kind:
         return Preview("none", f"an image of {size:,} bytes: more than is shown")
     if head.startswith((b"PAR1", b"ARROW1")):
-        return _parquet(file, size) if head.startswith(b"PAR1") else _arrow_file(file, size)
+        return _table("parquet" if head.startswith(b"PAR1") else "arrow file", file, size)
     try:
         text = head.decode() if len(head) == size else head[:-4].decode() + head[-4:].decode(errors="ignore")
     except UnicodeDecodeError:
@@ -98,76 +120,77 @@ def _bytes(file: IO[bytes], size: int) -> Preview:
 # ---------------------------------------------------------------- tables
 
 
-def _readable(size: int) -> None:
+def _table(form: str, file: IO[bytes], size: int) -> Preview:
+    """What `tables.py` finds, in a process that may take so much memory and time and no more."""
     if size > READ_BYTES:
         raise ValueError(f"{size:,} bytes are more than is read for a preview ({READ_BYTES:,})")
+    if not _TABLES.acquire(timeout=TABLE_SECONDS):
+        raise RequestError(503, "too many previews are being made", fix="Try again in a moment.")
+    try:
+        with _with_descriptor(file) as given:
+            done = subprocess.run(
+                [sys.executable, "-P", "-c", _TABLE, form], stdin=given, capture_output=True, check=False,
+                timeout=TABLE_SECONDS, env={**os.environ, **_ONE_THREAD},
+            )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return Preview("none", f"it takes longer than the {TABLE_SECONDS} s that a preview may")
+    finally:
+        _TABLES.release()
+    if done.returncode != 0:
+        return Preview("none", "it takes more memory or time than a preview may")
+    found = json.loads(done.stdout)
+    rows = tuple(tuple(row) for row in found.pop("rows"))
+    return Preview(**{**found, "columns": tuple(found["columns"])}, rows=rows)
 
 
-def _arrow(file: IO[bytes], size: int) -> Preview:
-    import pyarrow
-
-    _readable(size)
-    with pyarrow.ipc.open_stream(file) as stream:
-        return _first_rows(stream.schema.names, stream)
-
-
-def _arrow_file(file: IO[bytes], size: int) -> Preview:
-    import pyarrow
-
-    _readable(size)
-    file.seek(0)
-    with pyarrow.ipc.open_file(file) as opened:
-        batches = (opened.get_batch(at) for at in range(opened.num_record_batches))
-        return _first_rows(opened.schema.names, batches)
-
-
-def _parquet(file: IO[bytes], size: int) -> Preview:
-    from pyarrow import parquet
-
-    _readable(size)
-    file.seek(0)
-    opened = parquet.ParquetFile(file)
-    names = opened.schema_arrow.names
-    batches = opened.iter_batches(batch_size=ROWS, columns=names[:COLUMNS])
-    return _first_rows(names, batches, total=opened.metadata.num_rows)
-
-
-def _first_rows(names: Sequence[str], batches: Iterable[Any], total: int | None = None) -> Preview:
-    rows: list[tuple[str, ...]] = []
-    for batch in batches:
-        columns = [column.slice(0, ROWS - len(rows)).to_pylist() for column in batch.columns[:COLUMNS]]
-        rows += [tuple(_cell(value) for value in row) for row in zip(*columns, strict=True)]
-        if len(rows) >= ROWS:
-            break
-    parts = [f"the first {ROWS} rows" + (f" of {total:,}" if total else "")] if len(rows) >= ROWS else []
-    parts += [f"{COLUMNS} of {len(names)} columns"] if len(names) > COLUMNS else []
-    return Preview("table", ", ".join(parts), columns=tuple(map(str, names[:COLUMNS])), rows=tuple(rows))
+@contextmanager
+def _with_descriptor(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """The file, or a copy of it: one that comes through the network has none that a process can be given."""
+    try:
+        file.fileno()
+    except (AttributeError, OSError):
+        with tempfile.TemporaryFile() as copy:
+            file.seek(0)
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            yield copy
+        return
+    yield file
 
 
 def _npy(file: IO[bytes], size: int) -> Preview:
     import numpy
     from numpy.lib import format as npy
 
-    version = npy.read_magic(file)
+    head = io.BytesIO(file.read(2 * TEXT_BYTES))  # and no more, whatever length the header claims
+    version = npy.read_magic(head)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(file, max_header_size=TEXT_BYTES)
+    shape, fortran, dtype = read(head, max_header_size=TEXT_BYTES)
+    begin = head.tell()
     what = f"array of shape {shape}, {dtype}"
     if dtype.hasobject:
         return Preview("none", f"{what}: of Python objects, which are not opened here")
     due = math.prod(shape) * dtype.itemsize
-    if due != size - file.tell():  # also: what a forged header claims is never allocated
-        raise ValueError(f"{size - file.tell()} bytes where {due} are due")
-    if len(shape) > 2 or fortran or 0 in shape:
+    if due != size - begin:  # also: what a forged header claims is never allocated
+        raise ValueError(f"{size - begin} bytes where {due} are due")
+    if len(shape) > 2 or fortran or 0 in shape or dtype.itemsize > TEXT_BYTES:
         return Preview("none", what)
     width = math.prod(shape[1:])
-    height = shape[0] if shape else 1
-    many = min(ROWS, height)
-    part = numpy.frombuffer(file.read(many * width * dtype.itemsize), dtype).reshape(many, width)[:, :COLUMNS]
-    rows = tuple(tuple(_cell(value) for value in row) for row in part.tolist())
-    columns = tuple(map(str, range(part.shape[1]))) if dtype.names is None else ("value",)
-    return Preview("table", what, columns=columns, rows=rows)
+    shown = min(COLUMNS, width)
+    rows = []
+    for at in range(min(ROWS, shape[0] if shape else 1)):
+        file.seek(begin + at * width * dtype.itemsize)
+        part = numpy.frombuffer(file.read(shown * dtype.itemsize), dtype)
+        rows.append(tuple(cell(value) for value in part.tolist()))
+    columns = tuple(map(str, range(shown))) if dtype.names is None else ("value",)
+    return Preview("table", what, columns=columns, rows=tuple(rows))
 
 
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
+def cell(value: object) -> str:
+    """A value as the cell of a table.
+
+    >>> cell(1.5), cell(None), cell("\\ud800")
+    ('1.5', '', '?')
+    """
+    text = "" if value is None else str(value)[: CELL + 1].encode("utf-8", "replace").decode()
     return text if len(text) <= CELL else f"{text[:CELL]}…"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, Response
 
 from headwater_dashboard.access import Access, Person
 from headwater_dashboard.logs import Logs
@@ -14,6 +16,7 @@ from headwater_dashboard.problems import RequestError
 from headwater_dashboard.store import Store
 
 API = "/api/v1"
+PACKED_BYTES = 64 * 1024
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": said}
@@ -47,6 +50,11 @@ def store_of(request: Request) -> Store:
     return store.within(access.visible(person_of(request), store.namespaces()))
 
 
+def stores_of(request: Request) -> Callable[[], Store]:
+    """The same, to be asked again as long as a stream goes on: what somebody may see changes."""
+    return lambda: store_of(request)
+
+
 def options_of(request: Request) -> Options:
     """How the application is set up."""
     options: Options = request.app.state.options
@@ -75,7 +83,16 @@ def only_known_parameters(request: Request) -> None:
         raise RequestError(422, f"there is no query parameter {unknown[0][:80]!r} here", fix=options)
 
 
+def packed(request: Request, body: str) -> Response:
+    """JSON that may be many megabytes, packed for who can unpack it."""
+    content, headers = body.encode(), {"Vary": "Accept-Encoding"}
+    if len(content) > PACKED_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+        content, headers = gzip.compress(content, 5), {**headers, "Content-Encoding": "gzip"}
+    return Response(content, media_type="application/json", headers=headers)
+
+
 AppStore = Annotated[Store, Depends(store_of)]
+AppStores = Annotated[Callable[[], Store], Depends(stores_of)]
 AppLogs = Annotated[Logs, Depends(logs_of)]
 AppOptions = Annotated[Options, Depends(options_of)]
 RunId = Annotated[str, Path(max_length=200, description="The id of a run.")]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from headwater.engine.state import Phase
 from headwater.records import queries
 from headwater.records.pages import Cursor, Filter, page_of_runs
 from headwater.records.trends import FILTERS, Trend, filter_names, trend
@@ -23,7 +24,9 @@ Moment = Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False)]
 
 def filter_of(
     store: AppStore,
-    phase: Annotated[list[str] | None, Query(max_length=9, description="May be given several times.")] = None,
+    phase: Annotated[
+        list[Phase] | None, Query(max_length=len(Phase), description="May be given several times.")
+    ] = None,
     name: Word = None,
     project: Word = None,
     namespace: Word = None,
@@ -34,7 +37,7 @@ def filter_of(
 ) -> Filter:
     """Which runs are asked for, of those that who asks may see."""
     return Filter(
-        *(tuple(dict.fromkeys(phase or ())), name, project, namespace, backend, user),
+        *(tuple(dict.fromkeys(each.value for each in phase or ())), name, project, namespace, backend, user),
         *(_labels(label or []), None, None, text, store.visible),
     )
 
@@ -58,7 +61,7 @@ def list_runs(
         if connection is None:
             return models.RunPage(items=[], next=None)
         page = page_of_runs(connection, wanted, cursor=place, limit=limit)
-    items = [models.Run.model_validate(run) for run in page.runs]
+    items = [models.Run.model_validate(store.truly(run)) for run in page.runs]
     return models.RunPage(items=items, next=page.next.encode() if page.next else None)
 
 

@@ -25,8 +25,13 @@ from headwater_dashboard.problems import RequestError, body_of
 
 CSRF_HEADER = "x-headwater-csrf"
 COOKIE = "headwater"
-PROXY_HEADERS = ("x-forwarded-user", "x-auth-request-user", "x-forwarded-email", "remote-user")
-GROUP_HEADERS = ("x-forwarded-groups", "x-auth-request-groups", "remote-groups")
+PROXY_HEADERS = (
+    (("x-forwarded-user", "x-forwarded-email"), "x-forwarded-groups"),
+    (("x-auth-request-user", "x-auth-request-email"), "x-auth-request-groups"),
+    (("remote-user",), "remote-groups"),
+)
+"""By kind of proxy: the headers that name somebody, the first that there is, and the one that has their groups."""
+
 LARGEST_BODY = 64 * 1024
 MOST_CLIENTS = 10_000
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -100,13 +105,13 @@ class Guard:
         headers = Headers(scope=scope)
         try:
             self._check_address(headers, scope)
-            if await self._logged_in_by_link(scope, answer):
-                return
-            user = self._user(headers, scope)
+            user, groups = self._who(headers)
             scope["headwater.user"] = user or ""
-            scope["headwater.groups"] = self._groups(headers)
+            scope["headwater.groups"] = groups
             scope["headwater.csrf"] = self._csrf(user or "")
             self._check_limits(headers, scope, user)
+            if await self._logged_in_by_link(scope, answer):
+                return
             if user is None and scope["path"] != "/healthz":
                 raise RequestError(401, "nobody is logged in", fix=self._way_in())
             self._check_origin(headers, scope)
@@ -117,22 +122,16 @@ class Guard:
 
     # ------------------------------------------------------------ who it is
 
-    def _user(self, headers: Headers, scope: Scope) -> str | None:
-        """The name of who asks; None for somebody who has not said."""
+    def _who(self, headers: Headers) -> tuple[str | None, tuple[str, ...]]:
+        """The name of who asks, None for somebody who has not said, and the groups that they are in."""
         if self._options.trust_proxy_headers:
-            return next((headers[name][:200] for name in PROXY_HEADERS if headers.get(name)), None)
+            return _named_by_proxy(headers)
         if not self._options.token:
-            return login_name()
+            return login_name(), ()
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and _same(given.strip(), self._options.token):
-            return "token"
-        return "token" if _same(_cookie(headers), self._session()) else None
-
-    def _groups(self, headers: Headers) -> tuple[str, ...]:
-        if not self._options.trust_proxy_headers:
-            return ()
-        said = next((headers[name] for name in GROUP_HEADERS if headers.get(name)), "")
-        return tuple(name for each in said[:8000].split(",") if (name := each.strip()))
+            return "token", ()
+        return ("token" if _same(_cookie(headers), self._session()) else None), ()
 
     def _way_in(self) -> str:
         if self._options.trust_proxy_headers:
@@ -155,7 +154,8 @@ class Guard:
         ):
             return False
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        if not any(name == "token" and _same(value, self._options.token) for name, value in query):
+        given = [value for name, value in query if name == "token"]
+        if len(given) != 1 or not _same(given[0], self._options.token):  # one guess a request
             return False
         rest = urlencode([(name, value) for name, value in query if name != "token"])
         path = "/" + scope["path"].lstrip("/\\")  # never `//elsewhere`
@@ -175,13 +175,14 @@ class Guard:
     def _check_address(self, headers: Headers, scope: Scope) -> None:
         if b"\x00" in scope["path"].encode("utf-8", "replace") or b"%00" in scope["query_string"]:
             raise RequestError(400, "the address holds a NUL character", fix="Leave it out.")
-        if not self._options.is_loopback or self._options.trust_proxy_headers:
+        if not self._options.is_loopback:
             return
         name = _host_name(headers.get("host", ""))
         if name not in ("localhost", "127.0.0.1", "::1", self._options.host):
-            raise RequestError(
-                400, f"{name!r} is not a name of this machine", fix="Open http://127.0.0.1 and the port."
-            )
+            fix = "Open http://127.0.0.1 and the port."
+            if self._options.trust_proxy_headers:  # a page with such a name could send its headers too
+                fix = "Let the proxy send `Host: localhost` (oauth2-proxy: --pass-host-header=false)."
+            raise RequestError(400, f"{name!r} is not a name of this machine", fix=fix)
 
     def _check_limits(self, headers: Headers, scope: Scope, user: str | None) -> None:
         client = user if self._options.trust_proxy_headers and user else (scope.get("client") or ("",))[0]
@@ -211,6 +212,33 @@ class Guard:
                 "the header X-Headwater-CSRF is missing or old",
                 fix="GET /api/v1/me has its value: `csrf`.",
             )
+
+
+def _named_by_proxy(headers: Headers) -> tuple[str | None, tuple[str, ...]]:
+    """Who a proxy says it is, and their groups: the header of the kind that names them.
+
+    A client may have sent a header that the proxy does not set. So nobody is in a group that is not in every such
+    header that there is.
+
+    Raises:
+        RequestError: two different people are named.
+    """
+    names: dict[str, None] = {}
+    lines: list[list[str]] = []
+    for users, group in PROXY_HEADERS:
+        given = next((headers.getlist(name) for name in users if headers.get(name)), [])
+        names.update((name[:200], None) for name in given)
+        if given:
+            lines += [line[:8000].split(",") for line in headers.getlist(group) or [""]]
+    if len(names) > 1:
+        raise RequestError(
+            401, f"the proxy names {len(names)} different people",
+            fix="Let it remove what it does not set itself of X-Forwarded-User, Remote-User and their like.",
+        )  # fmt: skip
+    if not names:
+        return None, ()
+    groups = [[name for each in line if (name := each.strip())] for line in lines]
+    return next(iter(names)), tuple(name for name in groups[0] if all(name in line for line in groups))
 
 
 def _same(given: str, wanted: str) -> bool:

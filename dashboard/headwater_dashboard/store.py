@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
-from threading import Lock
+from dataclasses import replace
+from threading import Event, Lock
 from typing import Any, TypeVar
 
-from headwater.records.connection import Connection
-from headwater.records.lost import mark_lost_in
+from headwater.records.connection import Connection, shown
+from headwater.records.lost import lost_in, mark_lost_in
 from headwater.records.model import Node, Run
 from headwater.records.pages import find_run
-from headwater.records.queries import nodes
+from headwater.records.queries import node, paths
 from headwater.records.reading import Pool, reading
 from headwater.records.trends import filter_names
 
@@ -30,7 +31,7 @@ KEPT_SECONDS = 10.0
 
 
 class Store:
-    """What the API reads.
+    """What the API reads. One that is `read_only` writes nothing: runs whose process is gone are shown as `Lost`.
 
     >>> store = Store("sqlite:////nowhere/headwater.db")
     >>> with store.reading() as connection:
@@ -38,21 +39,49 @@ class Store:
     True
     """
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, clock: Callable[[], float] = time.monotonic, *, read_only: bool = False
+    ) -> None:
         self.url = url
-        self.pool = Pool(url)
+        self.pool = Pool(url, upgrades=not read_only)
         self.visible: tuple[str, ...] | None = None
         self._clock = clock
         self._kept: dict[object, tuple[float, Any]] = {}
         self._lock = Lock()
+        self._read_only = read_only
+        self._there = Event()
+        self._lost: set[str] = set()
 
     @contextmanager
     def reading(self) -> Iterator[Connection | None]:
-        """A connection, or None while nothing is recorded."""
+        """A connection, or None while nothing is recorded yet.
+
+        Raises:
+            RequestError: the database was there, and is gone.
+        """
         with reading(self.pool) as connection:
-            if connection is not None and self._is_time():
-                mark_lost_in(connection)
+            if connection is not None:
+                self._there.set()
+                if self._is_time():
+                    self._look_for_lost(connection)
+            elif self._there.is_set():
+                raise RequestError(
+                    503, f"the run database {shown(self.url)} is gone", fix="Put it back, or run something."
+                )
             yield connection
+
+    def _look_for_lost(self, connection: Connection) -> None:
+        looks = self._read_only
+        found = [each["run"] for each in lost_in(connection)] if looks else mark_lost_in(connection)
+        with self._lock:
+            self._lost.clear()
+            self._lost.update(found)
+
+    def truly(self, run: Run) -> Run:
+        """A run as it is: the row of one whose process is gone may say otherwise, where it cannot be written."""
+        with self._lock:
+            is_lost = not run.ended and run.run_id in self._lost
+        return replace(run, phase="Lost") if is_lost else run
 
     def _is_time(self) -> bool:
         with self._lock:
@@ -91,7 +120,7 @@ class Store:
             found = None if connection is None else find_run(connection, run_id)
         if found is None or not self.has(found):
             raise RequestError(404, f"there is no run {run_id!r}", fix="`flowctl list` shows the runs.")
-        return found
+        return self.truly(found)
 
     def node(self, run_id: str, path: str) -> Node:
         """A node of a run.
@@ -100,11 +129,11 @@ class Store:
             RequestError: the run or the node is not there.
         """
         self.run(run_id)
-        found = nodes(self.pool, run_id)
-        if path not in found:
-            listed = ", ".join(list(found)[:20]) or "none"
+        found = node(self.pool, run_id, path)
+        if found is None:
+            listed = ", ".join(paths(self.pool, run_id)[:20]) or "none"
             raise RequestError(404, f"there is no node {path!r} in {run_id}", fix=f"Nodes: {listed}.")
-        return found[path]
+        return found
 
     def kept(self, key: object, compute: Callable[[], T]) -> T:
         """What was computed a moment ago, or is now."""

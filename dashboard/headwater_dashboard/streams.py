@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from headwater.errors import UsageError
+from headwater.errors import HeadwaterError, UsageError
 from headwater.records import queries
 from headwater.records.log_files import LogFilter
 
 from headwater_dashboard import models
 from headwater_dashboard.live import PING_SECONDS, Hub, message
-from headwater_dashboard.log_reader import read_chunk
+from headwater_dashboard.log_reader import Chunk, read_chunk
 from headwater_dashboard.log_search import find_lines
 from headwater_dashboard.logs import Logs
 from headwater_dashboard.problems import RequestError
-from headwater_dashboard.routes import PROBLEMS, AppLogs, AppStore, NodePath, RunId
+from headwater_dashboard.routes import PROBLEMS, AppLogs, AppStore, AppStores, NodePath, RunId
 from headwater_dashboard.store import Store
 
+logger = logging.getLogger("headwater.dashboard")
 router = APIRouter(responses=PROBLEMS)
 
 FOLLOW_SECONDS = 0.3
@@ -46,16 +49,18 @@ def _streamed(events: AsyncIterator[str]) -> StreamingResponse:
 
 
 @router.get("/stream", response_class=StreamingResponse, responses=_SSE)
-async def stream_runs(request: Request, store: AppStore) -> StreamingResponse:
+async def stream_runs(request: Request, stores: AppStores) -> StreamingResponse:
     """Every run that changes, as `event: run`; `event: ping` now and then."""
-    return _streamed(_hub(request).listen(store))
+    return _streamed(_hub(request).listen(stores))
 
 
 @router.get("/runs/{run_id}/stream", response_class=StreamingResponse, responses=_SSE)
-async def stream_run(request: Request, store: AppStore, run_id: RunId) -> StreamingResponse:
+async def stream_run(
+    request: Request, store: AppStore, stores: AppStores, run_id: RunId
+) -> StreamingResponse:
     """One run: first as it stands, then what changes, as `event: run` and `event: nodes`."""
     await asyncio.to_thread(store.run, run_id)
-    return _streamed(_hub(request).listen(store, run_id))
+    return _streamed(_hub(request).listen(stores, run_id))
 
 
 @router.get("/runs/{run_id}/logs")
@@ -113,6 +118,7 @@ def get_log_matches(
 async def stream_logs(
     request: Request,
     store: AppStore,
+    stores: AppStores,
     logs: AppLogs,
     run_id: RunId,
     path: NodePath = None,
@@ -122,34 +128,53 @@ async def stream_logs(
     """The log from a byte on, as `event: log`; `event: end` when the run has ended and all was said."""
     await asyncio.to_thread(store.run, run_id)
     wanted = await asyncio.to_thread(_filter, store, run_id, path)
-    return _streamed(_followed(_hub(request), store, logs, run_id, wanted, offset, text))
+    lines = partial(read_chunk, limit=CHUNK_BYTES, wanted=wanted, text=text)
+    return _streamed(_followed(_hub(request), stores, logs, run_id, lines, offset))
 
 
 async def _followed(
-    hub: Hub, store: Store, logs: Logs, run_id: str, wanted: LogFilter, offset: int, text: str
+    hub: Hub,
+    stores: Callable[[], Store],
+    logs: Logs,
+    run_id: str,
+    lines: Callable[..., Chunk],
+    offset: int,
+) -> AsyncIterator[str]:
+    with hub.counted():
+        try:
+            async for text in _log_events(hub, stores, logs, run_id, lines, offset):
+                yield text
+        except HeadwaterError as error:  # the browser connects again, and is told by the answer
+            logger.warning("the stream of the log of %s ends: %s", run_id, error)
+
+
+async def _log_events(
+    hub: Hub,
+    stores: Callable[[], Store],
+    logs: Logs,
+    run_id: str,
+    lines: Callable[..., Chunk],
+    offset: int,
 ) -> AsyncIterator[str]:
     yield message("ping", "{}")
-    silent, note = 0.0, ""
+    clock = asyncio.get_running_loop().time
+    said, note = clock(), ""
     while not hub.closed:
-        run = await asyncio.to_thread(store.run, run_id)
+        run = await asyncio.to_thread(lambda: stores().run(run_id))
         source = await asyncio.to_thread(logs.source, run)
-        chunk = await asyncio.to_thread(
-            read_chunk, source.file, offset=offset, limit=CHUNK_BYTES, wanted=wanted, text=text
-        )
+        chunk = await asyncio.to_thread(lines, source.file, offset=offset)
         offset = chunk.next_offset
         if chunk.text or source.note != note:
-            silent, note = 0.0, source.note
+            said, note = clock(), source.note
             yield message("log", json.dumps({"text": chunk.text, "next_offset": offset, "note": note}))
-        if not chunk.at_end:
-            continue
-        if source.done:
+        if chunk.at_end and source.done:
             yield message("end", json.dumps({"next_offset": offset}))
             return
-        silent += FOLLOW_SECONDS
-        if silent >= PING_SECONDS:
-            silent = 0.0
+        if clock() - said >= PING_SECONDS:
+            said = clock()
             yield message("ping", "{}")
-        await asyncio.sleep(FOLLOW_SECONDS)
+        if chunk.at_end:
+            await asyncio.sleep(FOLLOW_SECONDS)
 
 
 def _filter(store: Store, run_id: str, path: str | None) -> LogFilter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from headwater.backends import compiled_document, run
 from headwater.backends.control import mailbox_of
-from headwater.configuration import database_url
+from headwater.configuration import database_url, state_dir
 from headwater.records import list_runs, upgrade
 from headwater.records.connection import connect
 from headwater.records.process import host_name, process_mark
@@ -148,3 +149,53 @@ def test_a_failed_run_is_retried_in_a_process_of_its_own(
     again = until(lambda: [each for each in list_runs(database_url()) if each.resumed_from and each.ended])
     assert [(each.resumed_from, each.phase) for each in again] == [(failed.run_id, "Succeeded")]
     assert act(again[0].run_id, "retry").status_code == 409
+
+
+def test_a_retry_of_a_node_that_is_not_there_is_refused(here: TestClient, act: Act) -> None:
+    reduce.run(check=False)
+    run_id = here.get("/api/v1/runs").json()["items"][0]["run_id"]
+    answer = act(run_id, "retry", "nowhere")
+    assert answer.status_code == 409
+    assert answer.json()["message"] == f"there is no node 'nowhere' in {run_id}"
+    assert answer.json()["fix"] == "Nodes: gen, halves."
+
+
+def test_a_retry_that_is_asked_for_twice_is_made_once(
+    here: TestClient, act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reduce.run(check=False)
+    run_id = here.get("/api/v1/runs").json()["items"][0]["run_id"]
+    monkeypatch.setattr(
+        "headwater_dashboard.actions._FLOWCTL", "import os; os.read(os.open(os.environ['GO'], 0), 1)"
+    )
+    gate = state_dir() / "gate"
+    os.mkfifo(gate)
+    monkeypatch.setenv("GO", str(gate))
+    assert act(run_id, "retry").status_code == 200
+    again = act(run_id, "retry")
+    assert again.status_code == 409
+    assert again.json()["message"] == f"a new run goes on from {run_id} already"
+    assert act(run_id, "retry", "halves").status_code == 200
+    with gate.open("wb") as opened:  # both have come to the gate, or come to it later
+        opened.write(b"go")
+
+
+def test_who_approves_a_run_of_a_cluster_is_the_user_of_the_page(
+    here: TestClient, act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(database_url())
+    connection = connect(database_url())
+    going = {"phase": "Running", "finished_at": None, "backend": "kubernetes", "namespace": "lab"}
+    connection.write({"run": [run_row("u1", **going)]})
+    connection.close()
+    answers: list[str] = []
+
+    def approve(_cluster: object, _name: str, node: str, *, by: str) -> dict[str, str]:
+        answers.append(by)
+        return {"node": node}
+
+    monkeypatch.setattr("headwater.backends.kubernetes.control.approve", approve)
+    workflow = {"metadata": {"name": "asks"}}
+    monkeypatch.setattr("headwater_dashboard.clusters.workflow_of", lambda _: (None, workflow))
+    assert act("u1", "approve", "may-i").json() == {"message": "may-i approved"}
+    assert answers == [here.get("/api/v1/me").json()["user"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import struct
 import zlib
@@ -14,7 +15,8 @@ import pytest
 from headwater import task, workflow
 from headwater.configuration import state_dir
 from headwater.values.store import ArtifactStore
-from headwater_dashboard.previews import READ_BYTES, ROWS, preview
+from headwater_dashboard.previews import COLUMNS, READ_BYTES, ROWS, TEXT_BYTES, preview
+from headwater_dashboard.tables import MEMORY
 from starlette.testclient import TestClient
 
 from tests.dashboard.conftest import Insert, row, run_row
@@ -121,6 +123,22 @@ def test_an_artifact_that_is_a_link_out_of_the_store_has_not_been_written_by_us(
     assert "secret" not in here.get(place).text
 
 
+def test_an_artifact_that_is_no_regular_file_of_the_store_is_not_read(
+    here: TestClient, stored: Any, tmp_path: Path
+) -> None:
+    place, value = stored("page")
+    file = ArtifactStore(state_dir() / "artifacts").path(value["ref"])
+    assert file is not None
+    file.unlink()
+    os.mkfifo(file)  # whose reader would wait for ever
+    assert here.get(place).status_code == here.get(f"{place}/content").status_code == 404
+    file.unlink()
+    folder = file.parent.rename(tmp_path / "elsewhere")
+    (folder / file.name).write_bytes(b"secret")
+    file.parent.symlink_to(folder)
+    assert here.get(place).status_code == here.get(f"{place}/content").status_code == 404
+
+
 def look(form: str, data: bytes) -> Any:
     return preview(io.BytesIO(data), form, len(data))
 
@@ -164,6 +182,67 @@ def test_arrays_show_their_shape_and_a_forged_size_allocates_nothing() -> None:
     assert look("npy", forged).kind == "none"
     big = file.getvalue().replace(b"'shape': (4, 3), }", b"'shape': (99999999999,)}"[:18])
     assert look("npy", big).kind == "none"
+
+
+def test_a_table_that_unfolds_to_more_memory_than_there_is_is_said_and_harms_nobody() -> None:
+    pyarrow, numpy = pytest.importorskip("pyarrow"), pytest.importorskip("numpy")
+    zeros = pyarrow.record_batch({"z": numpy.zeros(MEMORY // 8 + 5_000_000, "i8")})
+    file = io.BytesIO()
+    options = pyarrow.ipc.IpcWriteOptions(compression="zstd")
+    with pyarrow.ipc.new_stream(file, zeros.schema, options=options) as writer:
+        writer.write_batch(zeros)
+    assert len(file.getvalue()) < 200_000
+    found = look("arrow", file.getvalue())
+    assert found.kind == "none"
+    assert "it takes more" in found.note
+
+
+def test_an_array_is_read_as_far_as_it_is_shown() -> None:
+    numpy = pytest.importorskip("numpy")
+
+    class Wide(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert size is not None
+            assert 0 <= size <= 2 * TEXT_BYTES
+            return super().read(size)
+
+    file = io.BytesIO()
+    numpy.save(file, numpy.arange(1_000_000.0).reshape(100, 10_000))
+    found = preview(Wide(file.getvalue()), "npy", len(file.getvalue()))
+    assert (len(found.rows), len(found.columns), found.rows[99][49]) == (ROWS, COLUMNS, "990049.0")
+
+
+def test_a_header_of_gigabytes_is_not_read() -> None:
+    claims = b"\x93NUMPY\x02\x00\xff\xff\xff\xff"
+    pytest.importorskip("numpy")
+
+    class Endless(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert size is not None
+            assert 0 <= size <= 2 * TEXT_BYTES
+            return (claims + b" " * size)[:size]
+
+    assert preview(Endless(), "npy", 1 << 32).kind == "none"
+
+
+def test_halves_of_characters_and_deep_json_are_shown_as_far_as_they_can_be(
+    here: TestClient, stored: Any
+) -> None:
+    numpy = pytest.importorskip("numpy")
+    place, value = stored("page")
+    file = ArtifactStore(state_dir() / "artifacts").path(value["ref"])
+    assert file is not None
+    array = io.BytesIO()
+    numpy.save(array, numpy.array(["\ud800x"]))
+    for form, data in (
+        ("json", b'{"a": "\\ud800"}'),
+        ("json", b"[" * 300 + b"]" * 300),
+        ("npy", array.getvalue()),
+    ):
+        file.write_bytes(data)
+        answer = here.get(place, params={"format": form})
+        assert answer.status_code == 200
+        assert answer.json()["kind"] in ("json", "table")
 
 
 def test_nothing_is_unpickled() -> None:

@@ -14,6 +14,7 @@ from headwater.errors import UsageError
 from headwater.records import upgrade
 from headwater.records.connection import connect
 from headwater.records.log_files import LogFilter, log_file
+from headwater.records.model import Run
 from headwater_dashboard.log_reader import LINE_BYTES, TEXT_LIMIT, read_chunk
 from headwater_dashboard.log_search import find_lines
 from headwater_dashboard.pod_logs import PodLogs
@@ -168,6 +169,66 @@ def test_what_is_searched_is_the_line_as_it_is_shown_even_beyond_its_cut(file: P
     assert lines_with("nowhere") == []
 
 
+def test_a_long_line_is_searched_as_far_as_it_is_read(file: Path) -> None:
+    file.write_bytes(line("x" * (LINE_BYTES // 2) + "needle" + "\\" * LINE_BYTES) + line("end"))
+    found = find_lines(file, text="needle", limit=10, wanted=LogFilter())
+    assert ([match.line for match in found.matches], found.at_end) == ([0], True)
+
+
+def test_a_line_without_end_is_passed_piece_by_piece(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headwater_dashboard.log_reader.SCAN_BYTES", 3 * LINE_BYTES)
+    with file.open("wb") as written:
+        written.write(b"zeros")
+        written.seek(60 * LINE_BYTES)
+        written.write(b"\n" + line("end"))
+    found, offset, looks = "", 0, 0
+    while offset < file.stat().st_size:
+        chunk = read_chunk(file, offset=offset, limit=1000, wanted=LogFilter())
+        assert chunk.next_offset - offset <= 8 * LINE_BYTES
+        found, offset, looks = found + chunk.text, chunk.next_offset, looks + 1
+        assert chunk.at_end == (offset == file.stat().st_size)
+    assert looks > 5
+    assert found.startswith("zeros")
+    assert found.endswith("a: end\n")
+    piece = find_lines(file, text="end", offset=LINE_BYTES, line=1, limit=10, wanted=LogFilter())
+    assert not piece.matches
+    assert not piece.at_end
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"x": "text", "p": "\\udfff"}\n',
+        b"[" * 200_000 + b"\n",
+        b'{"x": ' + b"[" * 900 + b"]" * 900 + b"}\n",
+        b'{"p": ' + b"[" * 900 + b"]" * 900 + b', "x": "text"}\n',
+        b'{"i": {}, "p": [1], "t": true, "x": "text"}\n',
+        b'{"i": ' + b"9" * 5000 + b', "x": "text"}\n',
+        b'{"x": null}\n',
+    ],
+    ids=range(7),
+)
+def test_no_line_is_too_odd_to_be_shown_and_searched(here: TestClient, logged: Path, odd: bytes) -> None:
+    logged.write_bytes(odd + line("after"))
+    found = here.get("/api/v1/runs/r1/logs")
+    assert found.status_code == 200
+    assert found.json()["text"].endswith("a: after\n")
+    assert here.get("/api/v1/runs/r1/logs?path=nope").status_code == 404
+    (match,) = here.get("/api/v1/runs/r1/logs/matches?text=after").json()["matches"]
+    assert match["offset"] == len(odd)
+
+
+def test_a_log_that_is_no_regular_file_is_not_read(here: TestClient, logged: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(line("secret"))
+    logged.symlink_to(tmp_path / "secret")
+    assert here.get("/api/v1/runs/r1/logs").json()["text"] == ""
+    assert here.get("/api/v1/runs/r1/logs/matches?text=secret").json()["matches"] == []
+    logged.unlink()
+    os.mkfifo(logged)  # whose reader would wait for ever
+    assert here.get("/api/v1/runs/r1/logs").json()["text"] == ""
+    assert here.get("/api/v1/runs/r1/logs/matches?text=secret").json()["matches"] == []
+
+
 def test_no_id_leads_out_of_the_folder_of_logs() -> None:
     for run_id in ("../headwater", "..", "", "a/b", "/etc/passwd", ".hidden"):
         with pytest.raises(UsageError):
@@ -191,6 +252,21 @@ def test_a_run_that_goes_on_is_not_complete(here: TestClient, logged: Path) -> N
     found = here.get("/api/v1/runs/r1/logs").json()
     assert (found["text"].endswith("a: one\n"), found["complete"]) == (True, False)
     assert here.get("/api/v1/runs/r1/logs?path=nope").status_code == 404
+
+
+def test_what_nobody_foresaw_while_pods_are_followed_is_said_where_the_log_would_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("headwater_dashboard.pod_logs._fill", full)
+    logs = PodLogs()
+    logs.keep(Run("u1", "n", "Failed", "kubernetes", "", 10.0, 11.0))
+    source = logs.of(Run("u1", "n", "Failed", "kubernetes", "", 10.0, 11.0))
+    assert source.done
+    assert "No space left on device" in source.note
+    assert logs.following == 0
 
 
 def test_what_a_killed_dashboard_has_left_is_removed_and_what_another_writes_is_not() -> None:

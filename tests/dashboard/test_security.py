@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+import httpx
 import pytest
 from headwater.configuration import database_url
 from headwater.errors import UsageError
+from headwater_dashboard.access import Access, Person
 from headwater_dashboard.app import create_app
 from headwater_dashboard.options import Options
 from headwater_dashboard.security import RateLimit
@@ -78,6 +80,64 @@ def test_a_proxy_says_who_it_is() -> None:
         assert proxied.get("/api/v1/me").status_code == 401
         me = proxied.get("/api/v1/me", headers={"X-Forwarded-User": "ada", "Host": "runs.example"}).json()
     assert (me["user"], me["authenticated"]) == ("ada", True)
+
+
+def test_a_proxy_names_one_person_and_only_groups_of_the_same_kind_count() -> None:
+    seen: list[tuple[str, tuple[str, ...]]] = []
+
+    class Asked(Access):
+        def visible(self, who: Person, namespaces: Iterable[str], verb: str = "get") -> tuple[str, ...]:
+            seen.append((who.name, who.groups))
+            return ()
+
+    with client(host="0.0.0.0", trust_proxy_headers=True, per_namespace=True) as proxied:
+        proxied.app.state.access = Asked(lambda: None)  # type: ignore[attr-defined, arg-type, return-value]
+        ada = {"X-Forwarded-User": "ada"}
+        for headers in (
+            {**ada, "X-Forwarded-Groups": "dev, ops", "Remote-Groups": "system:masters"},
+            {**ada, "X-Auth-Request-Groups": "system:masters", "Remote-Groups": "system:masters"},
+            {**ada, "Remote-User": "ada", "X-Forwarded-Email": "ada@example.org"},
+            {**ada, "Remote-User": "ada", "X-Forwarded-Groups": "system:masters", "Remote-Groups": "dev"},
+            {"X-Forwarded-Email": "ada", "X-Forwarded-Groups": "dev"},
+        ):
+            assert proxied.get("/api/v1/runs", headers=headers).status_code == 200
+        assert seen == [("ada", ("dev", "ops")), ("ada", ()), ("ada", ()), ("ada", ()), ("ada", ("dev",))]
+        for names in (
+            [("X-Forwarded-User", "mallory"), ("Remote-User", "ada")],
+            [("X-Forwarded-User", "mallory"), ("X-Forwarded-User", "ada")],
+        ):
+            refused = proxied.get("/api/v1/me", headers=httpx.Headers(names))
+            assert refused.status_code == 401
+            assert refused.json()["message"] == "the proxy names 2 different people"
+
+
+def test_a_proxy_on_this_machine_does_not_open_it_to_names_of_strangers() -> None:
+    with client(trust_proxy_headers=True) as proxied:
+        ada = {"X-Forwarded-User": "ada"}
+        assert proxied.get("/api/v1/me", headers=ada).status_code == 200
+        refused = proxied.get("/api/v1/me", headers={**ada, "Host": "evil.example"})
+    assert refused.status_code == 400
+    assert "--pass-host-header=false" in refused.json()["fix"]
+
+
+@pytest.mark.parametrize("token", [" ", "\t", " s3cret&token", "short"])
+def test_a_token_that_is_guessed_at_once_is_refused(token: str) -> None:
+    with pytest.raises(UsageError, match="openssl rand"):
+        create_app(Options(database_url(), host="0.0.0.0", token=token))
+
+
+def test_a_token_is_guessed_by_link_no_faster_than_by_header() -> None:
+    with client(host="0.0.0.0", token=TOKEN, requests_per_second=1e-9) as guarded:
+        many = "&".join(["token=x"] * 6000)
+        assert guarded.get(f"/?{many}&token={TOKEN.replace('&', '%26')}").status_code == 429
+    with client(host="0.0.0.0", token=TOKEN) as guarded:
+        assert guarded.get(f"/?token=wrong&token={TOKEN.replace('&', '%26')}").status_code == 401
+
+
+def test_a_head_is_answered_where_there_is_one(here: TestClient) -> None:
+    health = here.head("/healthz")
+    assert (health.status_code, health.headers["content-type"]) == (200, "application/json")
+    assert here.head("/api/v1/runs").status_code == 405
 
 
 def test_an_action_needs_the_header_that_only_the_page_can_know(here: TestClient) -> None:

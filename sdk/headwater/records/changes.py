@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from headwater.records.connection import Connection, Step
 from headwater.records.model import Node, Run
-from headwater.records.rows import NODE, RUN_HEAD, names, node_of, run_of
+from headwater.records.rows import NODE, RUN_HEAD, is_time, names, node_of, run_of
 
 SKEW_SECONDS = 120.0
 """By how much the clocks of those who write may differ, and how long a row may be on its way."""
@@ -31,21 +31,23 @@ class Seen:
     looked: bool = False
 
 
-def changed_runs(connection: Connection, seen: Seen) -> tuple[list[Run], Seen]:
+def changed_runs(connection: Connection, seen: Seen, now: float) -> tuple[list[Run], Seen]:
     """The runs that changed since `seen`, and what is seen now. Nothing has changed at the first look.
+
+    A run that began after `now`, by a clock that was wrong, does not hide those that begin after it.
 
     >>> from headwater.records.connection import connect
     >>> from headwater.records.schema import ensure_schema
     >>> connection = connect("sqlite://")
     >>> ensure_schema(connection, "sqlite://")
-    >>> changed_runs(connection, Seen())
+    >>> changed_runs(connection, Seen(), now=10.0)
     ([], Seen(marks={}, latest=0.0, looked=True))
     """
     marks: dict[str, tuple[int, str]] = {}
     latest = seen.latest
     if not seen.looked:
         rows = connection.rows("SELECT started_at FROM run ORDER BY started_at DESC LIMIT 1")
-        latest = rows[0][0] if rows else 0.0
+        latest = min(rows[0][0], now) if rows and is_time(rows[0][0]) else 0.0
     head = "SELECT run_id, version, phase, started_at FROM run WHERE"
     questions: list[Step] = [(f"{head} phase = :phase", {"phase": phase}) for phase in _GOES_ON]
     questions.append((f"{head} started_at > :since", {"since": latest - SKEW_SECONDS}))
@@ -54,7 +56,8 @@ def changed_runs(connection: Connection, seen: Seen) -> tuple[list[Run], Seen]:
             f"{where} ORDER BY started_at DESC LIMIT {MOST}", given
         ):
             marks[run_id] = (version, phase)
-            latest = max(latest, started_at)
+            if is_time(started_at):
+                latest = max(latest, min(started_at, now))
     # Those that went on a moment ago and are in neither list any more have ended.
     ended = [run_id for run_id, (_, phase) in seen.marks.items() if phase in _GOES_ON and run_id not in marks]
     changed = [run_id for run_id, mark in marks.items() if seen.marks.get(run_id) != mark]

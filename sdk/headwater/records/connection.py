@@ -167,9 +167,19 @@ class SqliteConnection:
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """What a SELECT answers."""
         try:
-            return self._connection.execute(sql, parameters or {}).fetchall()
+            return self._fetched(sql, parameters or {})
         except sqlite3.Error as error:
             raise sqlite_error(error, self.path) from error
+
+    def _fetched(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            if "Could not decode to UTF-8" not in str(error):
+                raise
+        # One damaged text must not take the others with it. Only then: this is slower for each text.
+        self._connection.text_factory = lambda text: text.decode("utf-8", "replace")
+        return self._connection.execute(sql, parameters).fetchall()
 
     def write(self, rows: Rows, steps: Sequence[Step] = (), *, whole: bool = False) -> None:
         """Upsert rows, by table, then execute the steps: all in one transaction, or nothing."""

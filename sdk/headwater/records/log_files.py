@@ -52,7 +52,9 @@ class LogFilter:
         if path not in known and match is not None:
             path, index = match[1], int(match[2])
         if path not in known and path.partition("[")[0] not in known:
-            raise UsageError(f"there is no node {node!r} in the run", fix=f"Nodes: {', '.join(nodes)}.")
+            raise UsageError(
+                f"there is no node {node!r} in the run", fix=f"Nodes: {', '.join(list(nodes)[:20])}."
+            )
         return cls(path, index)
 
     def has(self, entry: Mapping[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from typing import Any
 
 from headwater.errors import RecordsError
 from headwater.records.connection import Connection, Step
@@ -43,28 +44,36 @@ def mark_lost(url: str) -> list[str]:
 
 def mark_lost_in(connection: Connection, now: float | None = None) -> list[str]:
     """The same on an open connection: the runs found, also when the database cannot be written."""
+    lost = lost_in(connection, now)
+    steps: list[Step] = []
+    for given in lost:
+        steps.append((_LOSE_RUN, given))
+        steps += [(sql, {"run": given["run"]}) for sql in _LOSE_NODES]
+    if steps:
+        with suppress(RecordsError):  # a database on a read-only disk, or locked: the answer is the same
+            connection.patience(_PATIENCE)
+            connection.write({}, steps)
+    return [given["run"] for given in lost]
+
+
+def lost_in(connection: Connection, now: float | None = None) -> list[dict[str, Any]]:
+    """The runs whose process is gone, and what marking one takes: its id is `run`. Nothing is written."""
     # A run on a cluster has no process that could be gone: it is the operator that says how it ends.
     sql = (
         f"SELECT run_id, host, pid, process, heartbeat_at, version FROM run WHERE {_UNFINISHED} AND pid <> 0"
     )
     lost = []
-    steps: list[Step] = []
     for run_id, host, pid, process, heartbeat_at, version in connection.rows(sql):
+        if not isinstance(pid, int) or not isinstance(process, str):
+            continue  # a damaged row says nothing of a process
         if _lives(host, pid, process, heartbeat_at, time.time() if now is None else now):
             continue
-        lost.append(run_id)
         message = f"the process {pid} on {host} ended without a word"
-        given = {"run": run_id, "at": heartbeat_at, "message": message, "version": version}
-        steps.append((_LOSE_RUN, given))
-        steps += [(sql, {"run": run_id}) for sql in _LOSE_NODES]
-    if steps:
-        with suppress(RecordsError):  # a database on a read-only disk, or locked: the answer is the same
-            connection.patience(_PATIENCE)
-            connection.write({}, steps)
+        lost.append({"run": run_id, "at": heartbeat_at, "message": message, "version": version})
     return lost
 
 
 def _lives(host: str, pid: int, process: str, heartbeat_at: float | None, now: float) -> bool:
     if host != host_name():
-        return now - (heartbeat_at or 0.0) < SILENT_AFTER
+        return isinstance(heartbeat_at, int | float) and now - heartbeat_at < SILENT_AFTER
     return not is_gone(host, pid, process)

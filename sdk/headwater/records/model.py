@@ -117,6 +117,18 @@ class ExceptionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a run: an attempt began or ended, an item of a map raised an exception."""
+
+    at: float
+    path: str
+    index: int | None
+    attempt: int
+    phase: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """Items of a map that succeeded together: half-open ranges, one encoded value with all outputs."""
 

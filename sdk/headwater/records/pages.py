@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,10 +109,8 @@ def page_of_runs(
         where, given = _indexed(wanted, cursor, (phase,) if phase else ())
         sql = f"SELECT {names(RUN_HEAD)} FROM run{where} {_LATEST} LIMIT {limit + 1}"
         rows += connection.rows(sql, given)
-    runs = sorted((run_of(RUN_HEAD, row) for row in rows), key=_place, reverse=True)
-    more = len(runs) > limit
-    runs = runs[:limit]
-    return RunPage(tuple(runs), _after(runs[-1]) if more else None)
+    rows.sort(key=_place, reverse=True)
+    return RunPage(*_cut(rows, limit))
 
 
 def matching(dialect: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
@@ -134,12 +133,12 @@ def _searched(connection: Connection, wanted: Filter, cursor: Cursor | None, lim
     # The window is a query of its own: else PostgreSQL weighs other ways, and takes a slow one now and then.
     window = f"SELECT {names(RUN_HEAD)} FROM run{where} {_LATEST} LIMIT {WINDOW}"
     sql = f"SELECT {names(RUN_HEAD)} FROM ({window}) AS near{_where(residual)} {_LATEST} LIMIT {limit + 1}"
-    runs = [run_of(RUN_HEAD, row) for row in connection.rows(sql, {**given, **more_given})]
-    if len(runs) > limit:
-        return RunPage(tuple(runs[:limit]), _after(runs[limit - 1]))
+    runs, after = _cut(connection.rows(sql, {**given, **more_given}), limit)
+    if after is not None:
+        return RunPage(runs, after)
     edge = f"SELECT started_at, run_id FROM run{where} {_LATEST} LIMIT 1 OFFSET {WINDOW - 1}"
     edges = connection.rows(edge, given)
-    return RunPage(tuple(runs), Cursor(*edges[0]) if edges else None)
+    return RunPage(runs, Cursor(*edges[0]) if edges else None)
 
 
 def _indexed(wanted: Filter, cursor: Cursor | None, phases: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -199,8 +198,9 @@ def _residual(dialect: str, wanted: Filter) -> tuple[list[str], dict[str, Any]]:
         given["text"] = f"%{_literal(wanted.text)}%"
     for at, (key, value) in enumerate(sorted(wanted.labels.items())):
         if dialect == "sqlite":
+            valid = "CASE WHEN json_valid(labels) THEN labels END"  # one that is damaged has no labels
             parts.append(
-                f"EXISTS (SELECT 1 FROM json_each(labels) WHERE key = :key{at} AND value = :value{at})"
+                f"EXISTS (SELECT 1 FROM json_each({valid}) WHERE key = :key{at} AND value = :value{at})"
             )
         else:
             parts.append(f"CAST(labels AS json) ->> :key{at} = :value{at}")
@@ -219,12 +219,20 @@ def _where(parts: Sequence[str]) -> str:
     return f" WHERE {' AND '.join(parts)}" if parts else ""
 
 
-def _place(run: Run) -> tuple[float, str]:
-    return run.started_at, run.run_id
+def _cut(rows: Sequence[Row], limit: int) -> tuple[tuple[Run, ...], Cursor | None]:
+    """The runs of a page, of rows that go beyond it where there are more, and where the next begins."""
+    runs = tuple(run_of(RUN_HEAD, row) for row in rows[:limit])
+    return runs, Cursor(*_place(rows[limit - 1])) if len(rows) > limit else None
 
 
-def _after(run: Run) -> Cursor:
-    return Cursor(run.started_at, run.run_id)
+_RUN_ID, _STARTED_AT = RUN_HEAD.index("run_id"), RUN_HEAD.index("started_at")
+
+
+def _place(row: Row) -> tuple[float, str]:
+    """Where a row stands. What is no number stands before all numbers: SQLite puts text after them."""
+    started_at = row[_STARTED_AT]
+    is_number = isinstance(started_at, int | float) and math.isfinite(started_at)
+    return (started_at if is_number else sys.float_info.max), str(row[_RUN_ID])
 
 
 def find_run(connection: Connection, run_id: str) -> Run | None:

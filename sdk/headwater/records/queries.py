@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from headwater.engine.intervals import IntervalSet, Range
-from headwater.errors import UsageError
+from headwater.errors import RecordsError, UsageError
 from headwater.records.connection import Connection, Row, shown
 from headwater.records.lost import mark_lost_in
 from headwater.records.model import (
     Attempt,
     Error,
+    Event,
     ExceptionRecord,
     Item,
     KnownNode,
@@ -32,7 +33,9 @@ from headwater.records.rows import (
     ITEM,
     NODE,
     RUN,
+    exception_of,
     fields_of,
+    is_time,
     item_of,
     names,
     node_of,
@@ -42,6 +45,9 @@ from headwater.records.rows import (
 )
 
 logger = logging.getLogger("headwater.records")
+
+MESSAGE = 2_000
+"""Characters of a message that a list of what happened shows."""
 
 # ---------------------------------------------------------------- runs
 
@@ -140,7 +146,14 @@ def _content(url: Database, table: str, digest: str | None) -> dict[str, Any] | 
     if digest is None:
         return None
     rows = _select(url, f"SELECT content FROM {table} WHERE digest = :digest", digest=digest)
-    content: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
+    if not rows:
+        return None
+    try:
+        content = json.loads(rows[0][0])
+    except (ValueError, TypeError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise RecordsError(f"the {table} {digest} is damaged: no JSON object", fix="Restore the database.")
     return content
 
 
@@ -151,6 +164,19 @@ def nodes(url: Database, run_id: str) -> dict[str, Node]:
     """The nodes of a run by path, in the order in which they started."""
     sql = f"SELECT {names(NODE)} FROM block WHERE run_id = :run ORDER BY started_at IS NULL, started_at, path"
     return {row[0]: node_of(row) for row in _select(url, sql, run=run_id)}
+
+
+def node(url: Database, run_id: str, path: str) -> Node | None:
+    """One node of a run; None where it has none of this path."""
+    sql = f"SELECT {names(NODE)} FROM block WHERE run_id = :run AND path = :path"
+    rows = _select(url, sql, run=run_id, path=path)
+    return node_of(rows[0]) if rows else None
+
+
+def paths(url: Database, run_id: str) -> list[str]:
+    """The paths of a run's nodes, in the order in which they started."""
+    sql = "SELECT path FROM block WHERE run_id = :run ORDER BY started_at IS NULL, started_at, path"
+    return [path for (path,) in _select(url, sql, run=run_id)]
 
 
 def edges(url: Database, run_id: str) -> list[tuple[str, str]]:
@@ -165,15 +191,48 @@ def attempts(url: Database, run_id: str, path: str | None = None) -> list[Attemp
     return [Attempt(**fields_of(ATTEMPT, row)) for row in _select(url, sql, run=run_id, path=path)]
 
 
-def exceptions(url: Database, run_id: str, path: str | None = None) -> list[ExceptionRecord]:
-    """The exceptions raised in a run, or in one node, the first first."""
+def exceptions(
+    url: Database,
+    run_id: str,
+    path: str | None = None,
+    *,
+    index: int | None = None,
+    offset: int = 0,
+    limit: int | None = None,
+) -> list[ExceptionRecord]:
+    """The exceptions raised in a run, or in one node, or in one item of a map, the first first."""
+    item = "" if index is None else " AND item_index = :item"
+    cut = "" if limit is None else " LIMIT :limit OFFSET :offset"
     sql = (
-        f"SELECT {names(EXCEPTION)} FROM runtime_exception WHERE run_id = :run{_at(path)} "
-        "ORDER BY raised_at, path, item_index, attempt"
+        f"SELECT {names(EXCEPTION)} FROM runtime_exception WHERE run_id = :run{_at(path)}{item} "
+        f"ORDER BY raised_at, path, item_index, attempt{cut}"
     )
+    given = {"run": run_id, "path": path, "item": index}
+    if limit is not None:
+        given |= {"limit": limit, "offset": offset}
+    return [exception_of(row) for row in _select(url, sql, **given)]
+
+
+def events(
+    url: Database, run_id: str, path: str | None = None, *, offset: int = 0, limit: int
+) -> list[Event]:
+    """What happened in a run, or in one node, in the order of time; of long messages the beginning."""
+    at = f"WHERE run_id = :run{_at(path)} AND"
+    said = f"substr({{}}, 1, {MESSAGE})"
+    # The exception of a node itself is the end of its attempt already.
+    sql = (
+        f"SELECT started_at, path, -1, attempt, 'Running', NULL, '' FROM attempt {at} started_at IS NOT NULL "
+        f"UNION ALL SELECT finished_at, path, -1, attempt, phase, error_type, {said.format('error_message')} "
+        f"FROM attempt {at} finished_at IS NOT NULL "
+        f"UNION ALL SELECT raised_at, path, item_index, attempt, 'Failed', type, {said.format('message')} "
+        f"FROM runtime_exception {at} raised_at IS NOT NULL AND item_index >= 0 "
+        "ORDER BY 1, 2, 3, 4 LIMIT :limit OFFSET :offset"
+    )
+    rows = _select(url, sql, run=run_id, path=path, limit=limit, offset=offset)
     return [
-        ExceptionRecord(row[0], None if row[1] < 0 else row[1], *row[2:])
-        for row in _select(url, sql, run=run_id, path=path)
+        Event(time, where, None if index < 0 else index, number, phase, f"{kind}: {message}" if kind else "")
+        for time, where, index, number, phase, kind, message in rows
+        if is_time(time)
     ]
 
 

@@ -16,6 +16,7 @@ class Pool:
 
     As many are opened as are used at once; `kept` of them stay open. A connection that failed is let go.
     SQLite files are opened anew each time: that costs next to nothing, and the file may be replaced.
+    Without `upgrades` the file of an older Headwater is refused, not brought up to date.
 
     >>> pool = Pool("sqlite:////nowhere/headwater.db")
     >>> with reading(pool) as connection:
@@ -23,8 +24,9 @@ class Pool:
     True
     """
 
-    def __init__(self, url: str, *, kept: int = 8) -> None:
+    def __init__(self, url: str, *, kept: int = 8, upgrades: bool = True) -> None:
         self.url = url
+        self._upgrades = upgrades
         self._kept = kept if sqlite_path(url) is None else 0
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
@@ -34,7 +36,7 @@ class Pool:
         """A connection for the time of the `with`, or None where the database holds nothing yet."""
         with self._lock:
             connection = self._idle.pop() if self._idle else None
-        connection = connection or _opened(self.url)
+        connection = connection or _opened(self.url, self._upgrades)
         if connection is None:
             yield None
             return
@@ -81,7 +83,7 @@ def reading(database: Database) -> Iterator[Connection | None]:
             opened.close()
 
 
-def _opened(url: str) -> Connection | None:
+def _opened(url: str, upgrades: bool = True) -> Connection | None:
     path = sqlite_path(url)
     if path is not None and path != ":memory:" and not Path(path).exists():
         return None
@@ -92,7 +94,7 @@ def _opened(url: str) -> Connection | None:
         if not found and not has_table(connection, "run"):
             connection.close()
             return None
-        ensure_schema(connection, url)
+        ensure_schema(connection, url, upgrades=upgrades)
     except BaseException:
         connection.close()
         raise

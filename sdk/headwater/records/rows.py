@@ -1,15 +1,18 @@
-"""Rows of the run database as data: which columns are asked for, and what they become."""
+"""Rows of the run database as data: which columns are asked for, and what they become.
+
+A row that is damaged must not take a list or a page with it: what cannot be read of it is left out, and said.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from headwater.engine.intervals import IntervalSet, Range
 from headwater.records.connection import Row
-from headwater.records.model import Error, Item, Node, Run
+from headwater.records.model import Error, ExceptionRecord, Item, Node, Run
 
 ERROR = ("error_type", "error_message", "error_class")
 
@@ -28,7 +31,16 @@ ATTEMPT = ("path", "attempt", "phase", "started_at", "finished_at", *ERROR)
 ITEM = ("item_index", "phase", "attempt", "finished_at", *ERROR)
 EXCEPTION = ("path", "item_index", "attempt", "type", "message", "error_class", "traceback", "raised_at")
 
-_RUN_JSON = ("inputs", "outputs", "code", "labels")
+_JSON = ("inputs", "outputs", "code", "labels")
+_TIMES = ("started_at", "finished_at", "raised_at")
+_COUNTS = (
+    *("exit_code", "failed_items", "pid", "progress_done", "progress_total", "attempt", "answer", "total"),
+    *("succeeded", "failed", "cached", "item_index"),
+)
+LATEST = 1e11
+"""No time lies beyond: in the year 5138."""
+
+_NEVER_NULL = {"started_at": 0.0, "failed_items": 0, "pid": 0, "attempt": 0, "item_index": 0}
 
 
 def names(columns: Sequence[str]) -> str:
@@ -46,20 +58,67 @@ def fields_of(columns: Sequence[str], row: Row) -> dict[str, Any]:
     >>> fields_of(("path", *ERROR), ("a", "KeyError", "'x'", None))
     {'path': 'a', 'error': Error(type='KeyError', message="'x'", error_class='Error', node='')}
     """
-    fields = dict(zip(columns, row, strict=True))
+    fields, damaged = _readable(columns, row)
     kind, message, error_class = (fields.pop(name) for name in ERROR)
     node = fields.pop("error_node", None)
     fields["error"] = None if kind is None else Error(kind, message or "", error_class or "Error", node or "")
+    if damaged and "message" in fields:
+        fields["message"] = f"of its record cannot be read: {', '.join(damaged)}"
     return fields
+
+
+def _readable(columns: Sequence[str], row: Row) -> tuple[dict[str, Any], list[str]]:
+    """The row by column, its JSON parsed, and the columns whose value is not what such a column holds."""
+    fields: dict[str, Any] = {}
+    damaged = []
+    for column, value in zip(columns, row, strict=True):
+        try:
+            fields[column] = None if value is None else _checked(column, value)
+        except (ValueError, RecursionError):
+            damaged.append(column)
+            stands_in = None if column in (*_JSON, *_TIMES, *_COUNTS) else ""
+            fields[column] = _NEVER_NULL.get(column, stands_in)
+    return fields, damaged
+
+
+def _checked(column: str, value: Any) -> Any:
+    if column in _TIMES:
+        found = is_time(value)
+    elif column in _COUNTS:
+        found = isinstance(value, int)
+    else:
+        found = isinstance(value, str)
+        if found and column in _JSON:
+            value = json.loads(value)
+            found = isinstance(value, dict)
+    if not found:
+        raise ValueError(column)
+    return value
+
+
+def is_time(value: object) -> TypeGuard[float]:
+    """Whether this is what a column of times holds: SQLite keeps whatever was written.
+
+    >>> is_time(10.5), is_time("10.5"), is_time(1e300), is_time(None)
+    (True, False, False, False)
+    """
+    return isinstance(value, int | float) and abs(value) < LATEST
+
+
+def exception_of(row: Row) -> ExceptionRecord:
+    """An exception, of the columns `EXCEPTION`."""
+    fields, _ = _readable(EXCEPTION, row)
+    index = fields.pop("item_index")
+    return ExceptionRecord(index=None if index < 0 else index, **fields)
 
 
 def run_of(columns: Sequence[str], row: Row, lost: Sequence[str] = ()) -> Run:
     """A run of which these columns were asked for; `lost` are those whose process is known to be gone."""
     fields = fields_of(columns, row)
     fields["namespace"] = fields["namespace"] or ""
-    for name in _RUN_JSON:
+    for name in _JSON:
         if name in fields:
-            fields[name] = parsed(fields[name]) or {}
+            fields[name] = fields[name] or {}
     fields["user"] = fields.pop("login")
     run = Run(**fields)
     # Where the database could not be written, the row still says what was true once.
@@ -69,8 +128,6 @@ def run_of(columns: Sequence[str], row: Row, lost: Sequence[str] = ()) -> Run:
 def node_of(row: Row) -> Node:
     """A node, of the columns `NODE`."""
     fields = fields_of(NODE, row)
-    fields["inputs"] = parsed(fields["inputs"])
-    fields["outputs"] = parsed(fields["outputs"])
     if fields["answer"] is not None:
         fields["answer"] = bool(fields["answer"])
     return Node(**fields)

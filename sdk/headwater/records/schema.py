@@ -30,8 +30,10 @@ _VERSION_TABLE = (
 _STAMP = "INSERT INTO alembic_version (version_num) VALUES (:revision) ON CONFLICT (version_num) DO NOTHING"
 
 
-def ensure_schema(connection: Connection, url: str) -> None:
+def ensure_schema(connection: Connection, url: str, *, upgrades: bool = True) -> None:
     """Make the tables usable: a SQLite file is created or upgraded as needed, another database only checked.
+
+    Without `upgrades` a SQLite file is only checked too.
 
     Raises:
         RecordsError: the database is newer than this code, or lacks migrations that a person must apply.
@@ -40,7 +42,7 @@ def ensure_schema(connection: Connection, url: str) -> None:
     if found == {REVISION}:
         return
     refuse_newer(found, url)
-    if sqlite_path(url) is None:
+    if sqlite_path(url) is None or not upgrades:
         raise RecordsError(
             f"the run database {shown(url)} lacks the migration {REVISION!r}", fix="Run `flowctl db upgrade`."
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from headwater.records.connection import Connection
 from headwater.records.pages import WINDOW, Filter, matching, within
+from headwater.records.rows import is_time
 
 DAY_SECONDS = 86_400
 SAMPLE = 1_000
@@ -126,7 +127,7 @@ def _durations(connection: Connection, wanted: Filter, day: int) -> list[float]:
         f"SELECT finished_at - started_at FROM run{where} AND finished_at IS NOT NULL "
         f"ORDER BY started_at DESC LIMIT {SAMPLE}"
     )
-    return [duration for (duration,) in connection.rows(sql, given)]
+    return [duration for (duration,) in connection.rows(sql, given) if is_time(duration)]
 
 
 # ---------------------------------------------------------------- from the runs themselves
@@ -141,12 +142,14 @@ def _looked_at(connection: Connection, wanted: Filter, days: range) -> Trend:
         f"SELECT phase, started_at, finished_at FROM run{where}", given
     ):
         phases[phase] = phases.get(phase, 0) + 1
+        if not is_time(started_at):
+            continue
         if wanted.phases and phase not in wanted.phases:
             continue
         day = int(started_at // DAY_SECONDS)
         of_day = counts.setdefault(day, {})
         of_day[phase] = of_day.get(phase, 0) + 1
-        if phase == "Succeeded" and finished_at is not None:
+        if phase == "Succeeded" and is_time(finished_at):
             took.setdefault(day, []).append(finished_at - started_at)
     found = tuple(_day(day, counts.get(day, {}), took.get(day, ())) for day in days)
     return Trend(dict(sorted(phases.items())), found)
@@ -192,7 +195,7 @@ def filter_names(connection: Connection, namespaces: Sequence[str] | None = None
             f"SELECT (SELECT min({column}) FROM run WHERE {column} > step.value) FROM step "
             f"WHERE step.value IS NOT NULL) SELECT value FROM step WHERE value IS NOT NULL LIMIT {MOST_NAMES}"
         )
-        found[key] = [value for (value,) in connection.rows(sql) if value]
+        found[key] = [value for (value,) in connection.rows(sql) if value and isinstance(value, str)]
     return found
 
 
@@ -201,4 +204,7 @@ def _names_within(connection: Connection, namespaces: Sequence[str]) -> dict[str
     columns = ", ".join(FILTERS.values())
     latest = f"SELECT {columns} FROM run WHERE {where} ORDER BY started_at DESC LIMIT {WINDOW}"
     rows = connection.rows(f"SELECT DISTINCT {columns} FROM ({latest}) AS latest", given)
-    return {key: sorted({row[at] for row in rows if row[at]})[:MOST_NAMES] for at, key in enumerate(FILTERS)}
+    return {
+        key: sorted({row[at] for row in rows if row[at] and isinstance(row[at], str)})[:MOST_NAMES]
+        for at, key in enumerate(FILTERS)
+    }

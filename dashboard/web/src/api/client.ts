@@ -94,8 +94,9 @@ export const api = {
       body: JSON.stringify({ arguments: values }),
     }),
   preview: (run: string, ref: string, format: string) => call<Preview>(`${of(run)}/artifacts/${ref}${query({ format })}`),
-  exceptions: (run: string, path?: string) => call<{ items: ExceptionRecord[] }>(`${of(run)}/exceptions${query({ path })}`),
-  errors: (run: string) => call<{ groups: ErrorGroup[] }>(`${of(run)}/errors`),
+  exceptions: (run: string, path: string, index: number) =>
+    call<{ items: ExceptionRecord[] }>(`${of(run)}/exceptions${query({ path, index })}`),
+  errors: (run: string) => call<{ groups: ErrorGroup[]; left_out: number }>(`${of(run)}/errors`),
   logs: (run: string, path: string, part: { offset: number; limit: number; until?: number }, signal?: AbortSignal) =>
     call<LogChunk>(`${of(run)}/logs${query({ path, ...part })}`, { signal }),
   logMatches: (run: string, path: string, text: string, { offset, line }: { offset: number; line: number }, signal?: AbortSignal) =>

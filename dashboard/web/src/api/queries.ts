@@ -91,8 +91,10 @@ export function useItemTimes(run: string, paths: readonly string[]): ReadonlyMap
     combine,
   });
 }
-export const useExceptions = (run: string, path: string, enabled = true) =>
-  useQuery({ queryKey: ["run", run, "exceptions", path], queryFn: () => api.exceptions(run, path), enabled });
+/** In the place of an item's index: what the node itself raised. */
+export const NODE_ITSELF = -1;
+export const useExceptions = (run: string, path: string, index: number, enabled = true) =>
+  useQuery({ queryKey: ["run", run, "exceptions", path, index], queryFn: () => api.exceptions(run, path, index), enabled });
 export function useStats(filters: Filters) {
   const query = statsQuery(filters);
   return useQuery({

@@ -1,11 +1,11 @@
 import { useEffect, useRef, useState } from "react";
+import { type Live, listen } from "../lib/reconnect";
 
-/** How a live stream fares: shown as a word, never silently. */
-export type Live = "connecting" | "live" | "lost" | "off";
+export type { Live } from "../lib/reconnect";
 
 type Handlers = Record<string, (data: unknown) => void>;
 
-/** Listens to an SSE address while mounted; the browser connects anew by itself. `null` listens to nothing. */
+/** Listens to an SSE address while mounted, and connects anew whatever ends it. `null` listens to nothing. */
 export function useStream(url: string | null, handlers: Handlers): Live {
   const [live, setLive] = useState<Live>("connecting");
   const latest = useRef(handlers);
@@ -19,17 +19,8 @@ export function useStream(url: string | null, handlers: Handlers): Live {
       setLive("off");
       return;
     }
-    setLive("connecting");
-    const source = new EventSource(url);
-    source.onopen = () => setLive("live");
-    source.onerror = () => setLive("lost");
-    for (const name of names.split(" ")) {
-      source.addEventListener(name, (event: MessageEvent<string>) => {
-        setLive("live");
-        latest.current[name]?.(parse(event.data));
-      });
-    }
-    return () => source.close();
+    const heard = (name: string, data: string): void => latest.current[name]?.(parse(data));
+    return listen(() => new EventSource(url), names.split(" "), heard, setLive);
   }, [url, names]);
 
   return live;

@@ -1,10 +1,10 @@
-import { elapsed, formatAgo, formatDuration, formatTime, skewed } from "../lib/duration";
+import { elapsed, formatAgo, formatDuration, formatTime, isoTime, skewed } from "../lib/duration";
 
 /** How long ago, with the full time on hover. */
 export function Ago({ at, now }: { at: number | null; now: number }) {
   if (at === null) return <span className="quiet">–</span>;
   return (
-    <time dateTime={new Date(at * 1000).toISOString()} title={formatTime(at)}>
+    <time dateTime={isoTime(at)} title={formatTime(at)}>
       {formatAgo(at, now)}
     </time>
   );

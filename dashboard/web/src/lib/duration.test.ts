@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { elapsed, formatAgo, formatCount, formatDuration, skewed } from "./duration";
+import { elapsed, formatAgo, formatCount, formatDuration, formatTime, isoTime, skewed } from "./duration";
 
 describe("durations", () => {
   it.each([
@@ -33,6 +33,12 @@ describe("durations", () => {
   it("say how long ago", () => {
     const ages = [2, 60, 7200, 200_000, -60].map((age) => formatAgo(1_000_000 - age, 1_000_000));
     expect(ages).toEqual(["just now", "1 min ago", "2 h ago", "2 d ago", "in 1 m 00 s"]);
+  });
+
+  it("survive a time that no calendar has", () => {
+    expect([isoTime(1e300), isoTime(0)]).toEqual([undefined, "1970-01-01T00:00:00.000Z"]);
+    expect(formatTime(1e300)).toBe("Invalid Date");
+    expect(formatAgo(1e300, 0)).toMatch(/^in /);
   });
 
   it("group thousands", () => {

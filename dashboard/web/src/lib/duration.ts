@@ -46,6 +46,12 @@ export function formatTime(at: number | null): string {
   });
 }
 
+/** The time as HTML wants it; nothing for one that no calendar has. */
+export function isoTime(at: number): string | undefined {
+  const date = new Date(at * 1000);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+}
+
 /** `1 234 567` with thin spaces: the same in every locale, easy to scan in a column. */
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");

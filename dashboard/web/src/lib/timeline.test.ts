@@ -3,6 +3,10 @@ import { anAttempt } from "./testing";
 import { densityBars, fullWindow, packLanes, pan, rowKey, ticks, timelineRows, withItems, zoom } from "./timeline";
 
 describe("the timeline", () => {
+  it("has no ticks, and an end, for times that no clock has", () => {
+    expect(ticks({ from: 1e300, to: 1e300 }, 10, 8)).toEqual([]);
+  });
+
   it("has a row for each node by its first start", () => {
     const rows = timelineRows([anAttempt("b", 5, 6), anAttempt("a", 1, 2), anAttempt("a", 3, null, 2), anAttempt("c", null, null)], 9);
     expect(rows.map((row) => row.path)).toEqual(["a", "b"]);

@@ -149,11 +149,11 @@ const LONG_STEPS = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21
 /** Round times after the run's start for the axis: at most about `count` ticks. */
 export function ticks(window: Window, origin: number, count: number): { at: number; after: number }[] {
   const step = tickStep((window.to - window.from) / Math.max(1, count));
-  const found: { at: number; after: number }[] = [];
-  for (let index = Math.ceil((window.from - origin) / step); index * step <= window.to - origin; index++) {
-    found.push({ at: origin + index * step, after: index * step });
-  }
-  return found;
+  const first = Math.ceil((window.from - origin) / step);
+  const many = Math.floor((window.to - origin) / step) - first + 1;
+  // Far from the origin, numbers are too coarse to be counted up: what is not a number of ticks is none.
+  if (!Number.isSafeInteger(first) || !(many > 0 && many < 1000)) return [];
+  return Array.from({ length: many }, (_, index) => ({ at: origin + (first + index) * step, after: (first + index) * step }));
 }
 
 function tickStep(least: number): number {

@@ -26,6 +26,11 @@ export default function ErrorsTab({ run }: { run: RunDetail }) {
       {errors.data.groups.map((group, index) => (
         <Group key={group.signature} group={group} first={index === 0} run={run.run_id} now={now} />
       ))}
+      {errors.data.left_out > 0 ? (
+        <p className="quiet">
+          {formatCount(errors.data.left_out)} more exceptions are of further kinds, which are not shown.
+        </p>
+      ) : null}
     </div>
   );
 }

@@ -21,8 +21,8 @@ export function ItemDetails({ run, path, index, ranges }: { run: RunDetail; path
     queryFn: () => api.itemValues(run.run_id, path, index),
   });
   const failed = phase === "Failed" || phase === "Lost";
-  const exceptions = useExceptions(run.run_id, path, failed);
-  const mine = exceptions.data?.items.filter((exception) => exception.index === index).at(-1);
+  const exceptions = useExceptions(run.run_id, path, index, failed);
+  const mine = exceptions.data?.items.at(-1);
   const error = item.data?.index === index ? item.data.error : null;
   return (
     <section className="item" aria-live="polite" aria-label={`Item ${index}`}>

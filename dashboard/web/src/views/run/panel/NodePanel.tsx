@@ -1,4 +1,4 @@
-import { useAttempts, useExceptions } from "../../../api/queries";
+import { NODE_ITSELF, useAttempts, useExceptions } from "../../../api/queries";
 import type { Graph, RunDetail, RunNode } from "../../../api/types";
 import { Copy } from "../../../components/Copy";
 import { Icon, PhaseBadge } from "../../../components/Icon";
@@ -91,8 +91,8 @@ function WaitsFor({ run, path, graph }: { run: RunDetail; path: string; graph: G
 }
 
 function Failure({ run, node }: { run: RunDetail; node: RunNode }) {
-  const exceptions = useExceptions(run.run_id, node.path);
-  const last = exceptions.data?.items.filter((item) => item.path === node.path && item.index === null).at(-1);
+  const exceptions = useExceptions(run.run_id, node.path, NODE_ITSELF);
+  const last = exceptions.data?.items.at(-1);
   return (
     <section>
       <h3>Error</h3>
