@@ -148,6 +148,35 @@ def a_failed_item_leaves_its_exception() -> Workflow:
     return w
 
 
+class Refused(Exception):
+    def __init__(self, who: int, why: str) -> None:
+        super().__init__(f"{who} is {why}")
+        self.who = who
+
+
+@task
+def refuses(x: int) -> {"y": int}:
+    if x == 1:
+        raise Refused(x, "refused")
+    return x
+
+
+@task
+def tell(y: list[object]) -> {"told": list[object]}:
+    return [
+        f"{type(each).__name__}: {each}, {each.who}" if isinstance(each, Exception) else each for each in y
+    ]
+
+
+@case(outputs={"told": [0, "Refused: 1 is refused, 1", 2]}, inputs={"count": 3})
+def an_exception_that_takes_arguments_of_its_own_stays_what_it_is() -> Workflow:
+    with Workflow() as w:
+        with MapWorkflow(map_on={"xs": "x"}, name="refusing") as refusing:
+            refuses()
+        numbers() | refusing | tell()
+    return w
+
+
 @case(
     phase="Failed",
     error=Error("strict", "MapFailed", ("1 of 5", "2", "ValueError: two is bad")),
