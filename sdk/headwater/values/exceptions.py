@@ -31,9 +31,9 @@ def reduction(error: BaseException) -> Any:
 
 def remade(kind: type[BaseException], arguments: tuple[object, ...]) -> BaseException:
     """An exception without a call of its class's own `__init__`."""
-    base = next(each for each in kind.__mro__ if each.__module__ == "builtins")
+    base: Any = next(each for each in kind.__mro__ if each.__module__ == "builtins")  # what Python itself has
     error: BaseException = base.__new__(kind, *arguments)
-    base.__init__(error, *arguments)  # type: ignore[misc]  # that of the part which Python itself has
+    base.__init__(error, *arguments)
     return error
 
 

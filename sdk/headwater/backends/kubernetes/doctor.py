@@ -52,6 +52,7 @@ def examine(cluster: Cluster) -> Iterator[Finding]:
         yield Finding("API server", False, error.message, error.fix)
         return
     for name, check in (
+        ("namespace", _namespace),
         ("resources", _resources),
         ("operator", _operator),
         ("permissions", _permissions),
@@ -83,6 +84,16 @@ def _version(cluster: Cluster) -> Finding:
             "API server", False, where, f"Headwater needs Kubernetes 1.{OLDEST_MINOR} or newer: upgrade it."
         )
     return Finding("API server", True, f"{where}, namespace {cluster.namespace}")
+
+
+def _namespace(cluster: Cluster) -> Iterator[Finding]:
+    """A namespace that does not exist; of one that does there is nothing to say."""
+    try:
+        cluster.get(f"/api/v1/namespaces/{cluster.namespace}")
+    except ClusterForbidden:
+        return
+    except ClusterNotFound as error:
+        yield Finding("namespace", False, error.message, error.fix)
 
 
 def _resources(cluster: Cluster) -> Iterator[Finding]:

@@ -74,6 +74,9 @@ class Wanted:
             raise UsageError(
                 f"there is no node {node!r} in {name!r}", fix=f"Nodes: {', '.join(sorted(known)[:30])}."
             )
+        total = ((nodes.get(path) or {}).get("items") or {}).get("total")
+        if item is not None and total is not None and item >= total:
+            raise UsageError(f"{path!r} has no item {item}", fix=f"It has {total}, counted from 0.")
         return cls(path, item)
 
     def has(self, line: Line) -> bool:

@@ -16,11 +16,13 @@ from headwater.backends.kubernetes.logs import Follower, Line, Wanted, lines_of
 from headwater.backends.kubernetes.manifest import WORKFLOW_LABEL
 from headwater.backends.result import NodeRecord, RunError
 from headwater.cli.commands.looking import (
+    asked_for,
     log_line,
     log_object,
     node_line,
     node_object,
     plain_value,
+    print_failure,
     print_runs,
 )
 from headwater.cli.commands.looking import run_object as local_run_object
@@ -104,6 +106,8 @@ def list_remote(limit: int, phase: str | None, name: str | None, place: Place, *
         print_json([run_object(workflow) for workflow in found])
     elif found:
         print_runs([run_of(workflow) for workflow in found])
+    elif phase is not None or name is not None:
+        print(f"no run in namespace {cluster.namespace} {asked_for(phase, name)}")
     else:
         print(f"no runs in namespace {cluster.namespace}; `flowctl submit TARGET` makes one")
 
@@ -195,8 +199,7 @@ def print_run(workflow: Json) -> None:
         for index, error in _failures(record)[:5]:
             if error.type != "MapFailed" and error.traceback:
                 where = path if index is None else f"{path}[{index}]"
-                print(f"\n{styled(f'{where}: {error.type}', '1;31')}: {error.message}")
-                print("\n".join(f"    {line}" for line in error.traceback.rstrip().splitlines()[-20:]))
+                print_failure(where, error.type, error.message, error.traceback)
 
 
 # ---------------------------------------------------------------------- logs

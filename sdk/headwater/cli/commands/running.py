@@ -90,7 +90,8 @@ def carry_out(
     else:
         from headwater.cli.views.summary import summary
 
-        print(summary(result, in_cluster=backend == "kubernetes"))
+        kept = bool(options.get("track", True))
+        print(summary(result, in_cluster=backend == "kubernetes", recorded=kept))
     raise typer.Exit(exit_code_of_run(result) if code is None else code)
 
 
@@ -126,6 +127,10 @@ def result_object(result: RunResult) -> dict[str, Any]:
                 "failed": node.items.failed,
                 "cached": node.items.cached,
             }
+            if node.items.failures:
+                written["items"]["errors"] = {
+                    str(index): error.as_dict() for index, error in node.items.failures.items()
+                }
         if node.error is not None:
             written["error"] = node.error.as_dict()
         nodes[path] = written

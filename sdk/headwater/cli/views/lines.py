@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from headwater.backends.result import RunError, RunResult
 from headwater.cli.globals import GLOBALS
-from headwater.cli.printing import program, seconds
+from headwater.cli.printing import clipped, program, seconds
 from headwater.cli.views.approval import Send, ask_on_terminal, send_to_mailbox
 
 PROGRESS_SECONDS = 1.0
@@ -22,7 +22,7 @@ class LinesView:
     def __init__(self, stream: IO[str] | None = None) -> None:
         self._stream = stream or sys.stdout  # the real one: a run captures `sys.stdout`
         self._started: dict[str, float] = {}
-        self._phases: dict[str, str] = {}
+        self._phases: dict[str, tuple[str, int]] = {}
         self._counts: dict[str, tuple[int, int, int]] = {}
         self._said: dict[str, float] = {}
 
@@ -41,9 +41,9 @@ class LinesView:
         """A node has a new phase."""
         if phase == "Running":
             self._started[path] = at
-        if self._phases.get(path) == phase:
+        if self._phases.get(path) == (phase, attempt):
             return
-        self._phases[path] = phase
+        self._phases[path] = (phase, attempt)
         if phase == "Running":
             self._say(f"{path}: started" + (f", attempt {attempt}" if attempt > 1 else ""), at)
         elif phase not in ("Pending", "Skipped", "Suspended") or phase == "Skipped":
@@ -52,7 +52,11 @@ class LinesView:
             took = f" after {seconds(at - self._started[path])}" if path in self._started else ""
             total, done, failed = self._counts.get(path, (0, 0, 0))
             items = f", {done} of {total} items" + (f", {failed} failed" if failed else "") if total else ""
-            why = f": {error.type}: {error.message}" if error is not None and phase == "Failed" else ""
+            why = (
+                f": {error.type}: {clipped(error.message, 500)}"
+                if error is not None and phase == "Failed"
+                else ""
+            )
             self._say(f"{path}: {phase.lower()}{took}{items}{why}", at)
 
     def items(self, path: str, total: int, done: int, failed: int, _running: int) -> None:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from headwater.backends.result import RunResult
 from headwater.cli.globals import GLOBALS
-from headwater.cli.printing import seconds
+from headwater.cli.printing import plain, seconds
 from headwater.cli.views.approval import Send, ask_on_terminal, send_to_mailbox
 from headwater.engine import Graph
 
@@ -133,9 +133,9 @@ class TreeView:
                 entry = json.loads(line)
                 index = f"[{entry['i']}]" if "i" in entry else ""
                 text = Text(f"{entry['p']}{index} ", style="dim")
-                text.append(
-                    entry["x"], style="yellow" if entry.get("l") in ("WARNING", "ERROR") else "default"
-                )
+                level = entry.get("l", "")
+                line = plain(f"{level} {entry['x']}" if level else entry["x"])
+                text.append(line, style="yellow" if level in ("WARNING", "ERROR") else "default")
                 self._console.print(text)
 
     def _render(self) -> RenderableType:
