@@ -54,7 +54,7 @@ def examine(cluster: Cluster) -> Iterator[Finding]:
     for name, check in (
         ("namespace", _namespace),
         ("resources", _resources),
-        ("operator", _operator),
+        ("operator", operator_findings),
         ("permissions", _permissions),
         ("store", _store),
         ("Slurm", _slurm),
@@ -134,7 +134,8 @@ def _without_empty(written: Any) -> Any:
     return [_without_empty(part) for part in written] if isinstance(written, list) else written
 
 
-def _operator(cluster: Cluster) -> Iterator[Finding]:
+def operator_findings(cluster: Cluster) -> Iterator[Finding]:
+    """Whether an operator is alive that looks after the namespace."""
     leases = operator_leases(cluster)
     now = cluster.clock()
     # An operator that ends in order gives its Lease back: it keeps its time, but nobody holds it.

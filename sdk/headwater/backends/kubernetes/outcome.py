@@ -70,7 +70,7 @@ def node_record(path: str, node: Json, notes: Notes | None = None) -> NodeRecord
         node.get("attempts") or 0,
         _items(path, node.get("items"), notes or Notes()),
         error_of(node.get("error"), path),
-        node.get("message") or node.get("waiting") or "",
+        node.get("waiting") or node.get("message") or "",
         started,
         None if started is None or ran is None else started + ran,
     )

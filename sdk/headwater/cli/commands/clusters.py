@@ -26,7 +26,8 @@ from headwater.cli.commands.looking import (
     print_runs,
 )
 from headwater.cli.commands.looking import run_object as local_run_object
-from headwater.cli.printing import clock, glyph, phase_style, print_json, recorded, seconds, styled
+from headwater.cli.globals import GLOBALS
+from headwater.cli.printing import clock, glyph, phase_style, print_json, program, recorded, seconds, styled
 from headwater.cli.runs import Place, Remote, cluster_at, remote
 from headwater.configuration import setup_logging
 from headwater.records.model import Error, Node, Run
@@ -184,6 +185,8 @@ def print_run(workflow: Json) -> None:
     print(f"  namespace {run.namespace}, started {clock(run.started_at)}")
     if run.message:
         print(f"  {run.message}")
+    if not (workflow.get("status") or {}).get("phase"):
+        print(f"  no operator has seen it yet: `{program()} doctor{GLOBALS.place}` says whether one runs")
     if run.resumed_from:
         print(f"  goes on from {run.resumed_from}")
     for title, values in (("inputs", run.inputs), ("outputs", run.outputs)):

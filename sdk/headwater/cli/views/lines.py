@@ -25,9 +25,13 @@ class LinesView:
         self._phases: dict[str, tuple[str, int]] = {}
         self._counts: dict[str, tuple[int, int, int]] = {}
         self._said: dict[str, float] = {}
+        self._reasons: dict[str, str] = {}
+        self._latest = 0.0
 
     def _say(self, text: str, at: float | None = None) -> None:
-        stamp = time.strftime("%H:%M:%S", time.localtime(at or time.time()))
+        # A cluster's clocks are others: no line is from before the line above it.
+        self._latest = max(self._latest, at or time.time())
+        stamp = time.strftime("%H:%M:%S", time.localtime(self._latest))
         self._stream.write(f"{stamp}  {text}\n")
         self._stream.flush()
 
@@ -36,9 +40,20 @@ class LinesView:
         self._say(f"run {run_id} of {name}")
 
     def changed(
-        self, path: str, phase: str, attempt: int, at: float, *, error: RunError | None, **_: Any
+        self,
+        path: str,
+        phase: str,
+        attempt: int,
+        at: float,
+        *,
+        message: str = "",
+        error: RunError | None,
+        **_: Any,
     ) -> None:
-        """A node has a new phase."""
+        """A node has a new phase, or another reason to wait."""
+        if phase in ("Pending", "Running") and " " in message and self._reasons.get(path) != message:
+            self._reasons[path] = message  # a word alone is the name of the node that it waits for
+            self._say(f"{path}: {clipped(message, 500)}")
         if phase == "Running":
             self._started[path] = at
         if self._phases.get(path) == (phase, attempt):
@@ -58,6 +73,10 @@ class LinesView:
                 else ""
             )
             self._say(f"{path}: {phase.lower()}{took}{items}{why}", at)
+
+    def note(self, text: str) -> None:
+        """Something is to be said about the run as a whole."""
+        self._say(text)
 
     def items(self, path: str, total: int, done: int, failed: int, _running: int) -> None:
         """A map has come further."""
