@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from headwater.blocks.targets import MISSING
 from headwater.blocks.task import Task
 from headwater.blocks.typecheck import check_of, type_name
 from headwater.errors import ConfigError, TargetError
@@ -35,6 +36,8 @@ def parameters_for(tasks: Iterable[Task]) -> dict[str, dict[str, Any]]:
 def _section(task: Task, section: dict[str, Any], where: str) -> dict[str, Any]:
     for name, target in task.parameters.items():
         if name not in section:
+            if target.default is not MISSING:
+                continue
             raise ConfigError(
                 f"parameter {name!r} of task {task.name!r} is missing in {where}",
                 fix=f"Add it there under parameters: {task.name}: {name}.",
@@ -53,4 +56,4 @@ def _section(task: Task, section: dict[str, Any], where: str) -> dict[str, Any]:
             logging.getLogger("headwater").warning(
                 "%s: unknown key %r under parameters: %s%s", where, name, task.name, hint
             )
-    return {name: section[name] for name in task.parameters}
+    return {name: section[name] for name in task.parameters if name in section}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from headwater.backends.kubernetes.api import Cluster, Json
+from headwater.backends.kubernetes.api import GROUP, VERSION, Cluster, Json
 from headwater.backends.kubernetes.bundle import Bundle, bundle_for
 from headwater.backends.kubernetes.codes import code_section, ensure_config_map
 from headwater.backends.kubernetes.errors import ClusterConflict, ClusterNotFound, ClusterUnreachable
@@ -23,8 +23,9 @@ from headwater.backends.kubernetes.manifest import (
 )
 from headwater.blocks.compile import Compiled
 from headwater.configuration import config
+from headwater.document.linting import problems_of
 from headwater.document.names import image_problem
-from headwater.errors import UsageError
+from headwater.errors import DocumentError, UsageError
 from headwater.records.process import login_name
 from headwater.runtime.code import unpickled
 from headwater.runtime.pod.surroundings import CONTEXT
@@ -79,6 +80,7 @@ def prepare_spec(
 
     Raises:
         UsageError: the image's name cannot be one.
+        DocumentError: the operator would refuse it.
     """
     spec = exact(with_arguments(_with_context(spec, annotations or {}), inputs))
     code = dict(spec.get("code") or {})
@@ -90,7 +92,17 @@ def prepare_spec(
     chosen = image or (None if code.get("image") else config.get("image"))
     if chosen and (problem := image_problem(chosen)):
         raise UsageError(problem, fix="Correct --image, or `image:` in the config.")
+    _refuse_wrong(workflow, spec)
     return Submission(workflow, spec, bundle, str(chosen) if chosen else None, dict(annotations or {}))
+
+
+def _refuse_wrong(workflow: str, spec: Mapping[str, Any]) -> None:
+    """Refuse what the operator would; whether it lets pods reach their machine is its own affair."""
+    resource = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Workflow", "spec": spec}
+    problems = problems_of(resource, allow_host=True)
+    if problems:
+        listed = "\n".join(f"  {each}" for each in problems)
+        raise DocumentError(f"{workflow!r} cannot run in a cluster\n{listed}", problems=tuple(problems))
 
 
 def _with_context(spec: dict[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
