@@ -124,8 +124,9 @@ def test_plan_looks_behind_what_is_not_cached(flowctl, folder: Path) -> None:
 def test_cache_ls_explain_clear(flowctl, folder: Path) -> None:
     (folder / "pipeline.py").write_text(CACHED)
     assert "nothing is cached" in flowctl("cache", "ls").out
-    flowctl("run", "pipeline.py", "-p", "x=1")
-    assert {each["node"] for each in flowctl("cache", "ls", "-o", "json").json} == {"first", "second"}
+    run = flowctl("run", "pipeline.py", "-p", "x=1", "-o", "json").json["run"]
+    entries = flowctl("cache", "ls", "-o", "json").json
+    assert {(each["node"], each["run"]) for each in entries} == {("first", run), ("second", run)}
     assert "input x changed" in flowctl("cache", "explain", "pipeline.py", "first", "-p", "x=2").out
     answer = flowctl("cache", "explain", "pipeline.py", "third", "-p", "x=2")
     assert answer.code == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from headwater.blocks.targets import MISSING
@@ -29,7 +30,10 @@ def parameters_for(tasks: Iterable[Task]) -> dict[str, dict[str, Any]]:
     from headwater.configuration import config, plain
 
     sections = config.get("parameters") or {}
-    where = str(config.path) if config.path else "the config file (there is none: make a config.yml)"
+    none = (
+        f"the config file (there is none in {Path.cwd()}: make a config.yml there, or name one with --config)"
+    )
+    where = str(config.path) if config.path else none
     return {name: _section(task, plain(sections.get(name) or {}), where) for name, task in wanted.items()}
 
 

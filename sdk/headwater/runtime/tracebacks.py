@@ -31,6 +31,12 @@ def traceback_of(error: BaseException) -> str:
     return "".join(parts)
 
 
+def place_of(error: BaseException) -> traceback.FrameSummary | None:
+    """The last line of somebody's own code that an exception came through."""
+    frames = [frame for frame in _theirs(error) if not _is_installed(frame.filename)]
+    return frames[-1] if frames else None
+
+
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
     """An exception, what led to it, what led to that, and so on; each with what it is to the one before."""
     current: BaseException | None = error
@@ -65,6 +71,10 @@ def _theirs(error: BaseException) -> list[traceback.FrameSummary]:
 
 def _has_theirs(error: BaseException) -> bool:
     return not all(_is_library(frame.filename) for frame in _theirs(error))
+
+
+def _is_installed(filename: str) -> bool:
+    return filename.startswith((_PYTHON, "<")) or "site-packages" in filename
 
 
 def _is_library(filename: str) -> bool:

@@ -22,7 +22,7 @@ from headwater.backends.kubernetes.manifest import (
     with_arguments,
 )
 from headwater.blocks.compile import Compiled
-from headwater.configuration import config
+from headwater.configuration import config, warn_of_slips
 from headwater.document.linting import problems_of
 from headwater.document.names import image_problem
 from headwater.errors import DocumentError, UsageError
@@ -82,6 +82,7 @@ def prepare_spec(
         UsageError: the image's name cannot be one.
         DocumentError: the operator would refuse it.
     """
+    warn_of_slips()
     spec = exact(with_arguments(_with_context(spec, annotations or {}), inputs))
     code = dict(spec.get("code") or {})
     bundle = None

@@ -27,7 +27,17 @@ from headwater.cli.commands.looking import (
 )
 from headwater.cli.commands.looking import run_object as local_run_object
 from headwater.cli.globals import GLOBALS
-from headwater.cli.printing import clock, glyph, phase_style, print_json, program, recorded, seconds, styled
+from headwater.cli.printing import (
+    clipped,
+    clock,
+    glyph,
+    phase_style,
+    print_json,
+    program,
+    recorded,
+    seconds,
+    styled,
+)
 from headwater.cli.runs import Place, Remote, cluster_at, remote
 from headwater.configuration import setup_logging
 from headwater.records.model import Error, Node, Run
@@ -184,7 +194,10 @@ def print_run(workflow: Json) -> None:
     print(f"{glyph(run.phase)} {styled(run.phase, phase_style(run.phase))}{took}  {run.name}  {run.run_id}")
     print(f"  namespace {run.namespace}, started {clock(run.started_at)}")
     if run.message:
-        print(f"  {run.message}")
+        print(f"  {clipped(run.message, 400)}")
+    asked = workflow["spec"].get("terminate")
+    if asked and not run.ended:
+        print(f"  was told to {asked.lower()}; what runs is ended")
     if not (workflow.get("status") or {}).get("phase"):
         print(f"  no operator has seen it yet: `{program()} doctor{GLOBALS.place}` says whether one runs")
     if run.resumed_from:

@@ -26,6 +26,8 @@ def summary(result: RunResult, *, in_cluster: bool = False, recorded: bool = Tru
     error = result.error
     if error is not None:
         lines += ["", *_told(error, result.nodes.get(error.node))]
+        if in_cluster and error.type == "ModuleNotFoundError":
+            lines.append("    The image lacks it: add it there, or name one that has it with --image.")
         behind = sum(node.phase in ("Skipped", "Cancelled") for node in result.nodes.values())
         if behind:
             lines += ["", f"  {behind} node{'s' if behind > 1 else ''} did not run because of it"]
@@ -88,6 +90,7 @@ def _further(result: RunResult) -> list[str]:
     run = result.run_id
     if result.error is None:
         commands = [f"{program()} show {run}", f"{program()} logs {run}"]
+        commands += [f"{program()} resume {run}"] if result.phase == "Cancelled" else []
         return _listed(commands)
     node = result.error.node
     commands = [f"{program()} logs {run} {shlex.quote(node) if node else ''}".rstrip()]
