@@ -58,12 +58,15 @@ def _failed_items(path: str, node: NodeRecord, error: RunError | None) -> Iterat
     assert items is not None
     yield styled(f"  {path}: failed items: {items.failed} of {items.total}", "31")
     shown = list(items.failures.items())[:MOST_ITEMS]
+    if error is not None and error.node == path:
+        shown = shown[1:]  # the map's own failure tells of the first
     for index, failure in shown:
         yield f"    {path}[{index}]: {failure.type}: {clipped(failure.message, 200)}"
         if error is None or failure.place() != error.place():
             yield from (styled(f"      {line}", "2") for line in failure.place())
-    if shown and items.failed > len(shown):
-        yield f"    … and {items.failed - len(shown)} more"
+    more = len(items.failures) - MOST_ITEMS
+    if more > 0:
+        yield f"    … and {more} more"
 
 
 def _replayable(result: RunResult, error: RunError) -> str:
