@@ -21,6 +21,8 @@ def summary(result: RunResult, *, in_cluster: bool = False, recorded: bool = Tru
     for name, value in result.outputs.items():
         lines.append(f"  {styled(name, '1')}: {short(value, 100)}")
     for path, node in result.nodes.items():
+        if node.items is not None and node.items.cached:
+            lines.append(f"  {path}: {node.items.cached} of {node.items.total} items came from the cache")
         if node.items is not None and node.items.failed:
             lines += _failed_items(path, node, result.error)
     error = result.error
