@@ -263,6 +263,9 @@ class _Compiler:
             used.add(branch[0])
         after = [names[upstream] for upstream in wiring.upstreams[block] if upstream not in used]
         if after:
+            if "task" in node:
+                # Left out, they would be matched by name with what comes before, as in documents by hand.
+                node.setdefault("inputs", {})
             node["dependsOn"] = after
 
     def _merge_sources(self, block: Block, names: Mapping[Block, str], wiring: Wiring) -> list[str]:
