@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from headwater.cli.printing import clipped, glyph, phase_style, plain, program, 
 from headwater.engine import IntervalSet
 
 MOST_ITEMS = 3
+_TASK_OR_ITEM = re.compile(r"[^\[]+(\[\d+\])?")
 
 
 def summary(result: RunResult, *, in_cluster: bool = False, recorded: bool = True) -> str:
@@ -79,7 +81,7 @@ def _replayable(result: RunResult, error: RunError) -> str:
         index, error = next(iter(record.items.failures.items()))
         node = f"{node}[{index}]"
     has_code = bool(error.traceback) or error.error_class == "Timeout"
-    return node if has_code and "[" not in node.removesuffix("]").rpartition("[")[0] else ""
+    return node if has_code and _TASK_OR_ITEM.fullmatch(node) else ""
 
 
 def _again(result: RunResult) -> str:
