@@ -114,8 +114,8 @@ class Task(Block):
         elif not self.outputs and not cls.added_outputs:
             raise DefinitionError(
                 f"Could not automatically determine outputs of task {self.name!r}",
-                fix='Annotate what it returns (-> {"x": int}), return a literal dict, '
-                "or add them with Target.output or setup_targets().",
+                fix=_how_to_name(cls.function or cls.run)
+                + ", return a literal dict, or add them with Target.output or setup_targets().",
             )
         self.outputs.update(cls.added_outputs)
 
@@ -318,6 +318,15 @@ class Task(Block):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, upstreams=[], downstreams=[], parent=None, _plan=None)
+
+
+def _how_to_name(function: Callable[..., object]) -> str:
+    """How to annotate outputs: those that are annotated by a type alone have no name."""
+    returned = getattr(function, "__annotations__", {}).get("return")
+    if returned is None:
+        return 'Annotate what it returns (-> {"x": int})'
+    kind = returned if isinstance(returned, str) else type_name(returned)
+    return f'Give what it returns a name (-> {{"x": {kind}}})'
 
 
 def _added(cls: type[Task]) -> tuple[object, ...]:

@@ -334,4 +334,16 @@ def _dumped(value: object, what: str) -> tuple[bytes, list[memoryview]]:
         raise
     except BaseException as error:
         shown = value[0] if type(value) is list and len(value) == 1 else value
+        for name, part in shown.items() if type(shown) is dict else ():
+            if not _can_travel(part):
+                what, shown = f"{what} {name!r}", part
+                break
         raise cannot_travel(what, shown, error) from None
+
+
+def _can_travel(value: object) -> bool:
+    try:
+        dump(value)
+    except Exception:  # whatever pickling somebody's object raises
+        return False
+    return True
