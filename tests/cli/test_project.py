@@ -24,3 +24,10 @@ def test_help_shows_what_can_be_typed(flowctl, words: list[str], usage: str) -> 
 def test_a_prune_that_finds_nothing_says_so(flowctl) -> None:
     flowctl("run", "pipeline.py")
     assert flowctl("db", "prune", "--older-than", "90d").out == "no run ended more than 90d ago\n"
+
+
+def test_a_dashboard_of_a_database_that_is_not_there_says_so(flowctl, monkeypatch) -> None:
+    monkeypatch.setattr("headwater_dashboard.server.serve", lambda *_, **__: None)
+    assert "there is no run database nope.db yet" in flowctl("ui", "--database", "sqlite:///nope.db").err
+    flowctl("run", "pipeline.py")
+    assert flowctl("ui").err == ""
