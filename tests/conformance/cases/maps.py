@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from headwater import IfThenElse, MapWorkflow, MergeTask, Parameter, Skipped, Workflow, task
+from headwater.errors import UsageError
 
-from tests.conformance.case import Error, case
+from tests.conformance.case import Error, Refusal, case
 
 
 @task
@@ -390,12 +391,20 @@ def a_map_over_a_range() -> Any:
     return squares()
 
 
-@case(
-    phase="Failed",
-    inputs={"xs": 7},
-    error=Error("squares", "TargetError", ("needs a sequence", "int")),
-)
+@task
+def no_sequence() -> {"xs": object}:
+    return 7
+
+
+@case(phase="Failed", error=Error("squares", "TargetError", ("needs a sequence", "int")))
 def a_map_over_a_number_fails() -> Any:
+    with Workflow() as w:
+        no_sequence() | squares()
+    return w
+
+
+@case(inputs={"xs": 7}, refusal=Refusal(UsageError, ("input 'xs' must be list; got int",)))
+def a_map_over_a_number_that_is_given_is_refused() -> Any:
     return squares()
 
 
