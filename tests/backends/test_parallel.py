@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 from headwater import MapWorkflow, Workflow, task
@@ -85,3 +86,17 @@ def test_a_forked_child_has_the_usual_signal_handlers() -> None:
         fork()
     for backend in ("default", "parallel"):
         assert w.run(backend=backend).outputs == {"status": -signal.SIGTERM}
+
+
+@task
+def keeps_a_lock(kept: bool = True) -> {"y": int, "lock": object}:
+    return {"y": 1, "lock": threading.Lock()}
+
+
+def test_an_output_that_cannot_travel_is_named_without_lines_of_ours() -> None:
+    with Workflow() as w:
+        keeps_a_lock()
+    error = w.run(backend="parallel", check=False).error
+    assert error is not None
+    assert "the returned value 'lock' of type _thread.lock cannot travel between processes" in error.message
+    assert error.traceback == ""

@@ -73,6 +73,15 @@ def test_a_definition_error_names_the_ways_out() -> None:
         assert words in str(refused.value)
 
 
+def test_outputs_that_have_a_type_but_no_name_are_to_be_named() -> None:
+    def unnamed(x) -> list[int]:
+        return [x]
+
+    with pytest.raises(DefinitionError) as refused:
+        task(unnamed)()
+    assert 'Give what it returns a name (-> {"x": list[int]})' in str(refused.value)
+
+
 def test_keyword_only_arguments_are_refused() -> None:
     def strange(*, x: int) -> {"y": int}:
         return x

@@ -124,8 +124,9 @@ def test_plan_looks_behind_what_is_not_cached(flowctl, folder: Path) -> None:
 def test_cache_ls_explain_clear(flowctl, folder: Path) -> None:
     (folder / "pipeline.py").write_text(CACHED)
     assert "nothing is cached" in flowctl("cache", "ls").out
-    flowctl("run", "pipeline.py", "-p", "x=1")
-    assert {each["node"] for each in flowctl("cache", "ls", "-o", "json").json} == {"first", "second"}
+    run = flowctl("run", "pipeline.py", "-p", "x=1", "-o", "json").json["run"]
+    entries = flowctl("cache", "ls", "-o", "json").json
+    assert {(each["node"], each["run"]) for each in entries} == {("first", run), ("second", run)}
     assert "input x changed" in flowctl("cache", "explain", "pipeline.py", "first", "-p", "x=2").out
     answer = flowctl("cache", "explain", "pipeline.py", "third", "-p", "x=2")
     assert answer.code == 2
@@ -144,3 +145,15 @@ def test_overwrite_cache_computes_anew(flowctl, folder: Path) -> None:
     assert phases["first"]["phase"] == "Cached"
     phases = flowctl("run", "pipeline.py", "-p", "x=1", "-o", "json", "--overwrite-cache").json["nodes"]
     assert phases["first"]["phase"] == "Succeeded"
+
+
+def test_a_run_says_how_many_items_of_a_map_came_from_the_cache(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text(
+        "from headwater import MapWorkflow, task, workflow\n\n"
+        '@task\ndef numbers() -> {"xs": list[int]}:\n    return [1, 2, 3]\n\n'
+        '@task\ndef double(x: int) -> {"y": int}:\n    return 2 * x\n\n'
+        "@workflow\ndef flow():\n"
+        '    numbers() | MapWorkflow(double(), map_on={"xs": "x"}, name="doubles", cache=True)\n'
+    )
+    assert "from the cache" not in flowctl("run", "pipeline.py").out
+    assert "doubles: 3 of 3 items came from the cache" in flowctl("run", "pipeline.py").out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 
@@ -143,3 +145,133 @@ def test_control_of_a_run_that_has_ended(flowctl) -> None:
         answer = flowctl(*command)
         assert answer.code == 2
         assert "has ended: Succeeded" in answer.err
+
+
+def test_list_refuses_a_phase_that_there_is_not_and_says_what_it_looked_for(flowctl) -> None:
+    flowctl("run", "pipeline.py")
+    wrong = flowctl("list", "--phase", "Faild")
+    assert wrong.code == 2
+    assert "there is no phase 'Faild'" in wrong.err
+    assert "Did you mean 'Failed'?" in wrong.err
+    assert flowctl("list", "--phase", "failed").out == "no run that is recorded here is Failed\n"
+    assert "has the name 'other'" in flowctl("list", "--name", "other").out
+
+
+def test_logs_of_an_item_that_there_is_not_and_of_a_silent_node_say_so(flowctl) -> None:
+    flowctl("run", "pipeline.py")
+    missing = flowctl("logs", "last", "process", "--item", "99")
+    assert missing.code == 2
+    assert "'process' has no item 99" in missing.err
+    assert "It has 3" in missing.err
+    assert "it is no map" in flowctl("logs", "last", "total[0]").err
+    silent = flowctl("logs", "last", "total")
+    assert (silent.code, silent.err) == (0, "nothing was printed in total\n")
+
+
+LOGGING = """
+import logging
+from headwater import task, workflow
+
+@task(retries=2)
+def fails() -> {"x": int}:
+    logging.getLogger(__name__).warning("careful")
+    try:
+        {}["gone"]
+    except KeyError as error:
+        raise OSError("\\x1b[31mnot here\\x1b[0m " + "a" * 200) from error
+
+@workflow
+def flow():
+    fails()
+"""
+
+
+def test_what_is_logged_is_in_the_log_once_with_its_level(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text(LOGGING)
+    answer = flowctl("run", "pipeline.py")
+    assert answer.err.count("careful") == 3
+    found = flowctl("logs", "last", "-o", "json").json
+    assert [(each["text"], each["level"], each["attempt"]) for each in found] == [
+        ("careful", "WARNING", 1), ("careful", "WARNING", 2), ("careful", "WARNING", 3),
+    ]  # fmt: skip
+    assert flowctl("logs", "last").out.splitlines()[0].endswith("fails: WARNING careful")
+
+
+def test_attempts_and_causes_are_told_and_texts_are_cut_in_words_that_show_it(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text(LOGGING)
+    answer = flowctl("run", "pipeline.py")
+    assert "fails: started, attempt 2" in answer.out
+    assert "fails: OSError, after 3 attempts" in answer.out
+    assert "because of KeyError: 'gone'" in answer.out
+    shown = flowctl("show", "last").out
+    assert shown.count("fails, attempts 1 to 3: OSError: not here") == 1
+    assert "was the direct cause of" in shown
+    (line,) = [line for line in flowctl("list").out.splitlines() if "Failed" in line]
+    assert line.endswith("aaa…")
+    assert "\x1b" not in answer.out + shown + line
+
+
+def test_a_run_whose_process_ends_at_once_is_lost(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text(
+        "import os\nfrom headwater import task, workflow\n\n"
+        '@task\ndef dies() -> {"x": int}:\n    os._exit(9)\n\n@workflow\ndef flow():\n    dies()\n'
+    )
+    words = ["-c", "from headwater.cli.main import main; main()", "run", "pipeline.py"]
+    assert subprocess.run([sys.executable, *words], cwd=folder, check=False).returncode == 9
+    (found,) = flowctl("list", "-o", "json").json
+    assert found["phase"] == "Lost"
+    assert "ended without a word" in flowctl("show", "last").out
+    assert "Lost in" not in flowctl("show", "last").out
+
+
+TOLERANT = """
+from headwater import MapWorkflow, task, workflow
+
+@task
+def numbers(bad: int = 2) -> {"xs": list[int]}:
+    return [0, 1, bad, 3]
+
+@task
+def work(x: int) -> {"y": int}:
+    if x == 2:
+        raise ValueError("two is bad")
+    return x
+
+@task
+def total(y: list[int]) -> {"total": int}:
+    return sum(y)
+
+@workflow
+def flow():
+    numbers() | MapWorkflow(work(), map_on={"xs": "x"}) | total()
+"""
+
+
+def test_items_that_were_let_fail_are_shown_first_and_run_again_when_asked_for(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text(TOLERANT)
+    answer = flowctl("run", "pipeline.py")
+    item, failed = (
+        answer.out.index(words) for words in ("[2]: ValueError: two is bad", "total: TargetError")
+    )
+    assert item < failed
+    assert 'raise ValueError("two is bad")' in answer.out
+    assert "--from 'map-workflow[2]'" in answer.out
+    assert "replay" not in answer.out  # no line of a task failed
+    errors = flowctl("run", "pipeline.py", "-o", "json").json["nodes"]["map-workflow"]["items"]["errors"]
+    assert (errors["2"]["type"], errors["2"]["message"]) == ("ValueError", "two is bad")
+    assert "1 of its items failed" in flowctl("resume", "last", "--dry-run").out
+    (folder / "pipeline.py").write_text(TOLERANT.replace("if x == 2", "if x == 9"))
+    again = flowctl("resume", "last", "--from", "map-workflow[2]", "-o", "json")
+    assert again.json["outputs"] == {"total": 6}
+
+
+def test_a_run_that_is_not_recorded_is_not_said_to_be_found_again(flowctl) -> None:
+    assert "look further" not in flowctl("run", "pipeline.py", "--no-track").out
+
+
+def test_a_run_that_a_task_has_ended_says_so(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text(
+        "from headwater import exit_pipeline, task, workflow\n\n"
+        '@task\ndef leave() -> {"x": int}:\n    exit_pipeline(3)\n\n@workflow\ndef flow():\n    leave()\n'
+    )
+    assert "exit_pipeline(3)" in flowctl("run", "pipeline.py").out

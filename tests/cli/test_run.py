@@ -72,6 +72,11 @@ def test_a_failed_run_shows_the_users_own_frames_and_what_to_do_next(flowctl) ->
         (["run", "pipeline.py", "--config", "gone.yml"], "there is no config file 'gone.yml'"),
         (["run", "pipeline.py", "--output", "xml"], "xml"),
         (["frobnicate"], "No such command"),
+        (["run", "pipeline"], "Did you mean pipeline.py?"),
+        (["run", "pipelien.py"], "Did you mean 'pipeline.py'?"),
+        (["run", "--bakend", "parallel", "pipeline.py"], "Did you mean --backend?"),
+        (["run", "pipeline.py", "-b", "paralel"], "Did you mean 'parallel'?"),
+        (["run", "pipeline.py", "--workers", "2"], "Add --backend parallel."),
         (["show", "nothing"], "no run is recorded"),
         (["compile", "pipeline.py", "-o", "xml"], "unknown output"),
         (["lint", "gone.yaml"], "there is no file"),
@@ -155,16 +160,68 @@ def test_dry_run_says_what_would_run(flowctl) -> None:
     assert flowctl("list", "-o", "json").json == []
 
 
-def test_a_module_that_does_not_import_is_told_without_a_traceback(flowctl, folder: Path) -> None:
-    (folder / "pipeline.py").write_text("import not_there\n")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "import not_there\n",
+            "pipeline.py:1: ModuleNotFoundError: No module named 'not_there'\n  Install it",
+        ),
+        ("def f(:\n", "pipeline.py:1: invalid syntax\n  def f(:"),
+        ("y = 1\ny + 'a'\n", "pipeline.py:2: TypeError: unsupported operand"),
+        ("from headwater import task\n\n\n@task(cahce=True)\ndef a(): pass\n", "pipeline.py:4: In task 'a'"),
+    ],
+)
+def test_a_file_that_cannot_be_loaded_is_told_with_the_line(
+    flowctl, folder: Path, text: str, said: str
+) -> None:
+    (folder / "pipeline.py").write_text(text)
     answer = flowctl("run", "pipeline.py")
-    assert answer.code == 1
-    assert "ModuleNotFoundError: No module named 'not_there'" in answer.err
+    assert answer.code == 2
+    assert answer.err.startswith(f"error: {said}")
     assert "Traceback" not in answer.err
-    assert "Traceback" in flowctl("run", "pipeline.py", "--traceback").err
+    traced = flowctl("run", "pipeline.py", "--traceback").err
+    assert "pipeline.py" in traced
+    assert "typer" not in traced
+
+
+def test_a_workflow_that_wants_something_from_outside_is_named(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text(
+        "from headwater import workflow\n\n\n@workflow\ndef flow(n):\n    pass\n"
+    )
+    assert "'flow' cannot run by itself: its function wants n" in flowctl("run", "pipeline.py").err
 
 
 def test_backend_and_parameters_come_from_the_config(flowctl, folder: Path) -> None:
     (folder / "config.yml").write_text("backend: parallel\n")
     flowctl("run", "pipeline.py")
     assert flowctl("list", "-o", "json").json[0]["backend"] == "parallel"
+
+
+def test_a_number_for_a_float_is_a_float_and_an_example_helps(flowctl, folder: Path) -> None:
+    (folder / "pipeline.py").write_text(
+        "from headwater import task, workflow\n\n"
+        '@task\ndef show(energy: float) -> {"kind": str}:\n    return type(energy).__name__\n\n'
+        "@workflow\ndef flow():\n    show()\n"
+    )
+    assert flowctl("run", "pipeline.py", "-p", "energy=3", "-o", "json").json["outputs"] == {"kind": "float"}
+    answer = flowctl("run", "pipeline.py", "-p", "energy=high")
+    assert answer.code == 2
+    assert "-p energy=high: must be float; got str" in answer.err
+    assert "Such as -p energy=1.5" in answer.err
+
+
+def test_a_misspelt_section_of_the_config_is_told_and_one_of_the_authors_own_is_not(
+    flowctl, folder: Path
+) -> None:
+    (folder / "config.yml").write_text("bakend: parallel\narchive: {url: here}\n")
+    answer = flowctl("run", "pipeline.py")
+    assert answer.code == 0
+    assert "the section 'bakend' means nothing here; did you mean 'backend'?" in answer.err
+    assert "archive" not in answer.err
+
+
+def test_lint_of_python_says_what_can_be_checked(flowctl) -> None:
+    answer = flowctl("lint", "pipeline.py")
+    assert answer.code == 2
+    assert "compile pipeline.py | flowctl lint -" in answer.err

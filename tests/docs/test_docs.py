@@ -35,6 +35,21 @@ _TITLE = re.compile(r'title="([^"]+)"')
 _EXIT = re.compile(r"#\s*exit (\d+)\s*$")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 _HEADING = re.compile(r"^#+\s+(.*?)(?:\s*\{#([\w-]+)\})?\s*$")
+_DIFFERENT = [
+    (re.compile(pattern), name)
+    for pattern, name in (
+        (r"\b\d{8}-\d{6}-[0-9a-z]{6}\b", "RUN"),
+        (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b", "DATE"),
+        (r"\b\d\d:\d\d:\d\d\b", "TIME"),
+        (r"\b\d+(\.\d+)? m?s\b|\b\d+m\d\ds\b", "DURATION"),
+        (r"by \S+ on \S+", "by SOMEBODY"),
+        (r"(?<![\w.])/[\w./+-]*/", "PLACE/"),
+        (r"\b[0-9a-f]{12,64}\b", "DIGEST"),
+        (r"\b\d+(,\d+)* bytes\b", "BYTES"),
+        (r"\b1\d{9}\.\d+\b", "MOMENT"),
+        (r"DATE +[\d,]+", "DATE BYTES"),
+    )
+]
 _same = doctest.OutputChecker().check_output
 
 
@@ -158,10 +173,16 @@ def _execute(block: Block, where: str, script: ModuleType) -> str:
     return out.getvalue()
 
 
+def commands_of(text: str) -> Iterator[tuple[str, list[str]]]:
+    """What is typed in a console block, each with the lines that are shown below it."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, *shown = part.rstrip().splitlines()
+        yield command, shown
+
+
 def _run_console(block: Block, where: str) -> None:
-    for line in block.text.splitlines():
-        command = line.removeprefix("$ ")
-        if command == line or command.split()[0] in NOT_RUN:
+    for command, shown in commands_of(block.text):
+        if command.split()[0] in NOT_RUN:
             continue
         if command.startswith("cd "):
             os.chdir(command.removeprefix("cd "))  # the test's own chdir is put back at its end
@@ -171,8 +192,35 @@ def _run_console(block: Block, where: str) -> None:
         wanted = _EXIT.search(command)
         done = _shell(command)
         assert done.returncode == int(wanted[1] if wanted else 0), (
-            f"{where}: `{command}` ended with {done.returncode}\n{done.stdout}{done.stderr}"
+            f"{where}: `{command}` ended with {done.returncode}\n{done.stdout}"
         )
+        if command.startswith("flowctl") and shown:
+            assert told_apart(shown, done.stdout.splitlines()) == ([], []), (
+                f"{where}: `{command}`\n{done.stdout}"
+            )
+
+
+def told_apart(shown: list[str], printed: list[str]) -> tuple[list[str], list[str]]:
+    """The lines that are only shown, and those that were only printed; a line `…` stands for any that were.
+
+    >>> told_apart(["10:00:00  run 20261124-133211-w65s1q", "…"], ["11:11:11  run 20261125-133211-abcdef", "more"])
+    ([], [])
+    """
+    rest = [_alike(line) for line in printed if line.strip()]
+    missing = []
+    for line in (_alike(line) for line in shown if line.strip() not in ("", "…")):
+        if line in rest:
+            rest.remove(line)
+        else:
+            missing.append(line)
+    return missing, [] if any(line.strip() == "…" for line in shown) else rest
+
+
+def _alike(line: str) -> str:
+    """A line without what differs each time: runs, times, durations, places, people. Workers print in any order."""
+    for pattern, name in _DIFFERENT:
+        line = pattern.sub(name, line)
+    return " ".join(line.split())
 
 
 def _shell(command: str) -> subprocess.CompletedProcess[str]:
@@ -180,9 +228,10 @@ def _shell(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         shell=True,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=60,
         check=False,
@@ -257,3 +306,11 @@ def test_blocks_are_found_with_what_stands_right_below() -> None:
         ("yaml", "a.yml", False),
     ]
     assert found[2].text == "a: 1\n"
+
+
+def test_output_that_differs_from_what_is_shown_is_noticed() -> None:
+    assert told_apart(["a: 1", "gone"], ["a: 1", "new"]) == (["gone"], ["new"])
+    assert list(commands_of("$ one # exit 1\nx\n\ny\n$ two\n")) == [
+        ("one # exit 1", ["x", "", "y"]),
+        ("two", []),
+    ]

@@ -333,3 +333,6 @@ def test_flows_on_the_command_line(tmp_path: Path, headwater_home: Path) -> None
     refused = call("run", "gone", "-P", "science")
     assert refused.returncode == 2
     assert "no flow 'gone'" in refused.stderr
+    assert "producer-x" in call("show", "science/all").stdout  # as `register` prints it
+    text = call("run", "science/all", "-p", f"producer-folder={tmp_path}", "-p", "reporting-extra=3").stdout
+    assert text.count("86 and 3") == 1, text

@@ -17,7 +17,8 @@ _KINDS = {
 
 
 class Observers:
-    """Calls those methods that an observer has: `begin`, `changed`, `items`, `approval`, `finished`.
+    """Calls those methods that an observer has: `begin`, `changed`, `items`, `note`, `approval`,
+    `finished`.
 
     An observer with a `log_file` attribute is given the path of the run's log; what tasks print then goes
     there only, and the observer shows it.
@@ -73,6 +74,10 @@ class Observers:
     ) -> None:
         """A node has a new phase."""
         self._tell("changed", path, phase, attempt, at, kind=kind, message=message, error=error)
+
+    def note(self, text: str) -> None:
+        """Something is to be said about the run as a whole."""
+        self._tell("note", text)
 
     def approval_asked(self, run_id: str, path: str, message: str) -> None:
         """A node waits for a person."""

@@ -104,10 +104,10 @@ def plan_run(
     `known` are outcomes of an earlier run; a node that uses the cache is looked up all the same. When they
     are only supposed (`supposing` names the run that they are of), the nodes themselves would run again.
     """
-    from headwater.backends.session import refuse_wrong_inputs
+    from headwater.backends.session import inputs_of, refuse_wrong_inputs
 
     graph = to_graph(compiled.spec)
-    given = {**(compiled.spec.get("arguments") or {}), **inputs}
+    given = inputs_of(compiled.spec, inputs)
     refuse_wrong_inputs(graph, given)
     code = Code(compiled.objects, compiled.spec.get("parameters") or {})
     executor = _Asking(graph, code, cache=CacheAccess(cache_dir()))

@@ -10,6 +10,7 @@ from headwater.engine import Engine, NodeState
 from headwater.engine.events import Failure
 from headwater.engine.graph import ErrorClass
 from headwater.engine.state import Frame, MapState
+from headwater.runtime.tracebacks import CAUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,12 @@ class RunError:
             return []
         source = [line for line in trace[places[-1] + 1 : -1] if set(line.strip()) - set("^~ ")]
         return [trace[places[-1]].strip().replace("File ", "in ", 1), *source[:1]]
+
+    def cause(self) -> str:
+        """The exception that it was raised from, at the very beginning; nothing when there is none."""
+        first, caused, _ = self.traceback.partition(f"\n{CAUSE}\n")
+        ends = first.rstrip().splitlines()
+        return ends[-1] if caused and ends else ""
 
     def as_dict(self) -> dict[str, str]:
         """The form that `--output json` prints."""

@@ -233,7 +233,9 @@ def _rows(
 ) -> Iterator[Row]:
     for path, node in walk(graph):
         if path in known:
-            yield Row(path, "reuse", f"{recorded[path].phase} in the earlier run")
+            failed = len(recorded[path].failed)
+            items = f", {failed} of its items failed" if failed else ""
+            yield Row(path, "reuse", f"{recorded[path].phase} in the earlier run{items}")
         elif isinstance(node.kind, Map) and path in known_items:
             kept = len(known_items[path])
             total = recorded[path].total or kept

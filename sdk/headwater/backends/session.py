@@ -6,6 +6,7 @@ import importlib
 import os
 import time
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headwater.backends.control import Mailbox
@@ -13,8 +14,9 @@ from headwater.backends.result import RunResult, nodes_of, run_error
 from headwater.backends.signals import RunInterrupted, SignalGuard
 from headwater.backends.untracked import Untracked
 from headwater.blocks.compile import Compiled
-from headwater.configuration import cache_dir, config, settings
+from headwater.configuration import cache_dir, config, settings, warn_of_slips
 from headwater.document.graph import to_graph
+from headwater.document.problems import as_declared, nearest, wrong_type
 from headwater.engine import Engine, Graph, Known, Phase
 from headwater.engine.events import Stopped
 from headwater.engine.graph import Container, Map
@@ -28,6 +30,9 @@ from headwater.values.code import code_digest
 
 if TYPE_CHECKING:
     from headwater.backends.tracking import Tracking
+
+
+_PLAIN = (bool, int, float, str, list, dict)
 
 
 class Backend(Protocol):
@@ -78,7 +83,11 @@ def backend_named(name: str) -> Any:
     """
     known: Mapping[str, str] = settings.BACKENDS
     if name not in known:
-        raise UsageError(f"unknown backend {name!r}", fix=f"Known backends: {', '.join(sorted(known))}.")
+        close = get_close_matches(name, known, 1)
+        meant = f"Did you mean {close[0]!r}? " if close else ""
+        raise UsageError(
+            f"unknown backend {name!r}", fix=f"{meant}Known backends: {', '.join(sorted(known))}."
+        )
     return importlib.import_module(known[name])
 
 
@@ -108,7 +117,8 @@ def run(
     chosen = backend or config.get("backend") or "default"
     module = backend_named(str(chosen))
     graph = _graph_of(compiled)
-    given = {**(compiled.spec.get("arguments") or {}), **(inputs or {})}
+    warn_of_slips()
+    given = inputs_of(compiled.spec, inputs or {})
     refuse_wrong_inputs(graph, given)
     if hasattr(module, "run_document"):
         _refuse_known(str(chosen), known, known_items)
@@ -310,6 +320,25 @@ def _caches(graph: Graph) -> bool:
     return any(node.policy.cache != "off" for block in graph.blocks.values() for node in block.nodes)
 
 
+def inputs_of(spec: Mapping[str, Any], given: Mapping[str, object]) -> dict[str, object]:
+    """The inputs of a run: the document's arguments and those given, of the types that are declared.
+
+    Raises:
+        UsageError: one is of another type.
+    """
+    entry = spec.get("entrypoint") or spec["blocks"][0]["name"]
+    declared = next(block for block in spec["blocks"] if block["name"] == entry).get("inputs") or {}
+    found: dict[str, object] = {}
+    for name, value in {**(spec.get("arguments") or {}), **given}.items():
+        wanted = (declared.get(name) or {}).get("type")
+        # Objects of other kinds, such as numpy's numbers, are checked by the tasks, which know the types themselves.
+        wrong = wrong_type(wanted, value) if type(value) in _PLAIN else ""
+        if wrong:
+            raise UsageError(f"input {name!r} {wrong}", fix=f"Give a value of type {wanted}.")
+        found[name] = as_declared(wanted, value)
+    return found
+
+
 def refuse_wrong_inputs(graph: Graph, given: Mapping[str, object]) -> None:
     """Refuse inputs that the workflow does not have, and ask for those that it needs.
 
@@ -319,10 +348,9 @@ def refuse_wrong_inputs(graph: Graph, given: Mapping[str, object]) -> None:
     declared = graph.blocks[graph.entrypoint].inputs
     unknown = sorted(set(given) - set(declared))
     if unknown:
-        listed = ", ".join(declared) or "none"
         raise UsageError(
             f"unknown input{'s' if len(unknown) > 1 else ''} {', '.join(map(repr, unknown))}",
-            fix=f"The workflow's inputs: {listed}.",
+            fix=nearest(unknown[0], declared) if declared else "The workflow takes none.",
         )
     missing = [name for name, spec in declared.items() if spec.required and name not in given]
     if missing:

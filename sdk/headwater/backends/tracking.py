@@ -26,6 +26,7 @@ from headwater.runtime.items import MapJob
 from headwater.values.codec import encode
 
 SLICE_INLINE_BYTES = 65_536
+WRITTEN_SECONDS = 0.5
 _KINDS = {
     Task: "task", Call: "call", Map: "map", Loop: "loop", Iterate: "iterate", Condition: "condition",
     Merge: "merge", Race: "race", Suspend: "suspend",
@@ -106,6 +107,8 @@ class Tracking:
             main = self.graph.blocks[self.graph.entrypoint]
             self._recorder.planned(node.name for node in main.nodes)
             self._recorder.edges(edges_of(self.graph))
+            # A task may take the whole process with it: the run has to be known by then, to be found `Lost`.
+            self._recorder.flush(WRITTEN_SECONDS)
         self._capture.open()
         self.observers.begin(self._info, self.graph, self.log_file)
 

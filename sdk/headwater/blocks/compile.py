@@ -173,7 +173,10 @@ class _Compiler:
         ]
         written["nodes"] += sides
         if not written["nodes"]:
-            raise DefinitionError(f"workflow {workflow.name!r} has no blocks", fix="Make some tasks in it.")
+            raise DefinitionError(
+                f"workflow {workflow.name!r} has no blocks",
+                fix="Call tasks in it: `first() | second()`; a task's name without parentheses makes none.",
+            )
         if wiring.outputs:
             written["outputs"] = {
                 output: self._source(feed, names) for output, (_, feed) in wiring.outputs.items()
@@ -260,6 +263,9 @@ class _Compiler:
             used.add(branch[0])
         after = [names[upstream] for upstream in wiring.upstreams[block] if upstream not in used]
         if after:
+            if "task" in node:
+                # Left out, they would be matched by name with what comes before, as in documents by hand.
+                node.setdefault("inputs", {})
             node["dependsOn"] = after
 
     def _merge_sources(self, block: Block, names: Mapping[Block, str], wiring: Wiring) -> list[str]:
@@ -459,13 +465,18 @@ def _policy_of(options: Mapping[str, Any]) -> Spec:
     retry = dict(options.get("retry") or {})
     if options.get("retries"):
         retry.setdefault("limit", options["retries"])
+    if retry.get("classes") is not None:
+        retry["classes"] = list(retry["classes"])
+    if retry.get("backoff"):
+        waits = {key: part if key == "factor" else _duration(part) for key, part in retry["backoff"].items()}
+        retry["backoff"] = waits
     if retry:
         policy["retry"] = retry
     for name, key in (("timeout", "timeout"), ("queue_timeout", "queueTimeout")):
         if options.get(name) is not None:
             policy[key] = _duration(options[name])
     cache = options.get("cache")
-    if cache:
+    if cache and cache != "off":
         policy["cache"] = "inputs" if cache == "inputs" else "code"
     directives = {name: options[name] for name in _SBATCH if options.get(name) is not None}
     if directives:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from headwater.blocks.targets import MISSING
 from headwater.blocks.task import Task
 from headwater.blocks.typecheck import check_of, type_name
 from headwater.errors import ConfigError, TargetError
@@ -28,13 +30,18 @@ def parameters_for(tasks: Iterable[Task]) -> dict[str, dict[str, Any]]:
     from headwater.configuration import config, plain
 
     sections = config.get("parameters") or {}
-    where = str(config.path) if config.path else "the config file (there is none: make a config.yml)"
+    none = (
+        f"the config file (there is none in {Path.cwd()}: make a config.yml there, or name one with --config)"
+    )
+    where = str(config.path) if config.path else none
     return {name: _section(task, plain(sections.get(name) or {}), where) for name, task in wanted.items()}
 
 
 def _section(task: Task, section: dict[str, Any], where: str) -> dict[str, Any]:
     for name, target in task.parameters.items():
         if name not in section:
+            if target.default is not MISSING:
+                continue
             raise ConfigError(
                 f"parameter {name!r} of task {task.name!r} is missing in {where}",
                 fix=f"Add it there under parameters: {task.name}: {name}.",
@@ -53,4 +60,4 @@ def _section(task: Task, section: dict[str, Any], where: str) -> dict[str, Any]:
             logging.getLogger("headwater").warning(
                 "%s: unknown key %r under parameters: %s%s", where, name, task.name, hint
             )
-    return {name: section[name] for name in task.parameters}
+    return {name: section[name] for name in task.parameters if name in section}

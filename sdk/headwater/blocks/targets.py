@@ -129,10 +129,11 @@ def scan(function: Callable[..., object], task_name: str, *, skip_self: bool) ->
             continue
         annotation = _evaluated(parameter.annotation, function)
         positional.append(parameter.name)
-        if isinstance(annotation, Parameter):
-            parameters[parameter.name] = Target(parameter.name, _evaluated(annotation.type, function))
-            continue
         default = MISSING if parameter.default is parameter.empty else parameter.default
+        if isinstance(annotation, Parameter):
+            kind = _evaluated(annotation.type, function)
+            parameters[parameter.name] = Target(parameter.name, kind, default)
+            continue
         kind = Any if annotation is parameter.empty else annotation
         inputs[parameter.name] = Target(parameter.name, kind, default)
     outputs = _outputs_of_annotation(function)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar, overload
 
 from headwater.blocks.block import Block
 from headwater.blocks.names import camel_case, snake_case
+from headwater.blocks.policies import check_options, hint
 from headwater.blocks.signals import Skipped
 from headwater.blocks.targets import MISSING, Scan, Target, scan
 from headwater.blocks.typecheck import Check, check_of, type_name
@@ -49,14 +50,21 @@ class Task(Block):
             cls.name = snake_case(cls.__name__)
         cls._scanned = None
         cls._class_targets = None
+        if "options" in cls.__dict__:
+            check_options(cls.options, f"In task {cls.name!r}")
         if "run" in cls.__dict__:
             cls.scanned()  # keyword-only arguments are refused here, at the definition
 
     _scanned: ClassVar[Scan | None] = None
     _class_targets: ClassVar[tuple[dict[str, Target], dict[str, Target], dict[str, Target]] | None] = None
 
-    def __init__(self, **bound: Any) -> None:
+    def __init__(self, *given: Any, **bound: Any) -> None:
         cls = type(self)
+        if given:
+            raise DefinitionError(
+                f"task {self.name!r} takes its inputs by name; got {', '.join(map(repr, given))}",
+                fix=f"Write {self.name}(NAME={given[0]!r}), or pipe into it what makes the value.",
+            )
         if cls.setup_targets is Task.setup_targets:
             shared = cls._class_targets
             if shared is None or cls.__dict__.get("_targets_of") != _added(cls):
@@ -106,8 +114,8 @@ class Task(Block):
         elif not self.outputs and not cls.added_outputs:
             raise DefinitionError(
                 f"Could not automatically determine outputs of task {self.name!r}",
-                fix='Annotate what it returns (-> {"x": int}), return a literal dict, '
-                "or add them with Target.output or setup_targets().",
+                fix=_how_to_name(cls.function or cls.run)
+                + ", return a literal dict, or add them with Target.output or setup_targets().",
             )
         self.outputs.update(cls.added_outputs)
 
@@ -312,6 +320,15 @@ class Task(Block):
         self.__dict__.update(state, upstreams=[], downstreams=[], parent=None, _plan=None)
 
 
+def _how_to_name(function: Callable[..., object]) -> str:
+    """How to annotate outputs: those that are annotated by a type alone have no name."""
+    returned = getattr(function, "__annotations__", {}).get("return")
+    if returned is None:
+        return 'Annotate what it returns (-> {"x": int})'
+    kind = returned if isinstance(returned, str) else type_name(returned)
+    return f'Give what it returns a name (-> {{"x": {kind}}})'
+
+
 def _added(cls: type[Task]) -> tuple[object, ...]:
     return (cls.added_inputs, cls.added_outputs, cls.added_parameters)
 
@@ -329,7 +346,10 @@ class _CallPlan:
         self.takes_any = cls.scanned().takes_any
         self.arguments: list[tuple[str, Check | None, Any, str]] = [
             (name, check_of(target.type), target.default, "input") for name, target in task.inputs.items()
-        ] + [(name, check_of(target.type), MISSING, "parameter") for name, target in task.parameters.items()]
+        ] + [
+            (name, check_of(target.type), target.default, "parameter")
+            for name, target in task.parameters.items()
+        ]
         self.outputs = {name: check_of(target.type) for name, target in task.outputs.items()}
         self.single = next(iter(self.outputs)) if len(self.outputs) == 1 else None
 
@@ -345,7 +365,7 @@ def _task_class(base: type[Task], function: Callable[..., object], options: dict
     if unknown:
         raise DefinitionError(
             f"In task {snake_case(written)!r}: unknown option {', '.join(map(repr, unknown))}",
-            fix=f"Options: name, with_self, plugin_name, {', '.join(OPTIONS)}.",
+            fix=hint(unknown[0], ("name", "with_self", "plugin_name", *OPTIONS), "Options"),
         )
     body: dict[str, Any] = {
         "__module__": function.__module__,

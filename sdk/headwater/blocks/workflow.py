@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from headwater.blocks.block import Block, open_workflows
 from headwater.blocks.names import camel_case, snake_case
+from headwater.blocks.policies import check_options, hint
 from headwater.blocks.targets import MISSING, Target
 from headwater.errors import DefinitionError, GraphError
 
@@ -66,6 +67,7 @@ class Workflow(Block):
             key: keywords.pop(key) for key in list(keywords) if key in self._known_options()
         }
         self.name = snake_case(self.options.pop("name", None) or type(self).name)
+        check_options(self.options, f"workflow {self.name!r}")
         self.configure()
         super().__init__()
         self._build(blocks, keywords)
@@ -86,6 +88,7 @@ class Workflow(Block):
         else:
             taken = inspect.signature(define).parameters
             given = {name: keywords.pop(name) for name in list(keywords) if name in taken}
+            self._refuse_arguments(define, blocks, given)
             self.start()
             try:
                 define(*blocks, **given)
@@ -97,9 +100,21 @@ class Workflow(Block):
         if unknown:
             raise GraphError(
                 f"workflow {self.name!r}: unknown keyword {', '.join(map(repr, unknown))}",
-                fix=f"Options: {', '.join(self._known_options())}; or an input of the workflow.",
+                fix=hint(unknown[0], (*self._known_options(), *self.input_targets), "Options and inputs"),
             )
         self.bound.update(keywords)
+
+    def _refuse_arguments(
+        self, define: Callable[..., object], blocks: tuple[Any, ...], given: Mapping[str, Any]
+    ) -> None:
+        try:
+            inspect.signature(define).bind(*blocks, **given)
+        except TypeError as error:
+            raise DefinitionError(
+                f"workflow {self.name!r} cannot be made: {error}",
+                fix="What its tasks take and nobody gives them are the workflow's inputs, without being named: "
+                "a parameter of its function is for blocks, which whoever makes the workflow has to give.",
+            ) from None
 
     # ------------------------------------------------------------------ building
 
@@ -259,8 +274,9 @@ class Workflow(Block):
         if unknown:
             raise DefinitionError(
                 f"workflow {function.__name__!r}: unknown option {', '.join(map(repr, unknown))}",
-                fix=f"Options: {', '.join(cls._known_options())}.",
+                fix=hint(unknown[0], cls._known_options(), "Options"),
             )
+        check_options(options, f"workflow {function.__name__!r}")
         body = {
             "__module__": function.__module__,
             "__qualname__": function.__qualname__,

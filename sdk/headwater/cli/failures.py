@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from headwater.cli.globals import GLOBALS
+from headwater.cli.globals import FLAGS, GLOBALS, WITH_VALUE
 from headwater.errors import HeadwaterError, RunFailed, UsageError
 
 
@@ -37,7 +37,7 @@ def exit_code_of(error: BaseException) -> int:
         sys.stderr.close()
         return 0
     if GLOBALS.traceback:
-        traceback.print_exception(error)
+        _print_traceback(error)
     if isinstance(error, RunFailed):
         return 1
     if isinstance(error, HeadwaterError):
@@ -49,14 +49,34 @@ def exit_code_of(error: BaseException) -> int:
     return _say(said + hint, 1)
 
 
+def _print_traceback(error: BaseException) -> None:
+    """Where an error comes from: the lines of the author's own code where it is from there, none for wrong usage."""
+    own = getattr(error, "__headwater_traceback__", None)
+    if own is not None:
+        print(own, end="", file=sys.stderr)
+    elif not isinstance(error, UsageError | RunFailed):
+        traceback.print_exception(error)
+
+
 def _say_usage(error: Any) -> int:
-    message: str = error.format_message()
+    message: str = error.format_message() + _meant(error)
     context = getattr(error, "ctx", None)
     if message.startswith("Usage:"):  # a group without a command: this is its help
         print(message)
         return 2
     path = context.command_path if context is not None else "flowctl"
     return _say(f"{message}\n  `{path} --help` shows how it is used.", 2)
+
+
+def _meant(error: Any) -> str:
+    """The option that was meant, where it is one of those that typer does not find behind a command."""
+    from difflib import get_close_matches
+
+    option = getattr(error, "option_name", "")
+    if not option or getattr(error, "possibilities", None):
+        return ""
+    close = get_close_matches(option, [*WITH_VALUE, *FLAGS], 1)
+    return f". Did you mean {close[0]}?" if close else ""
 
 
 def _text(error: HeadwaterError) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import time
@@ -21,6 +22,8 @@ _PHASES = {
     "Suspended": ("⏸", "33"),
 }  # fmt: skip
 MOST_ELEMENTS = 1000
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def print_json(value: object) -> None:
@@ -49,6 +52,25 @@ def as_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     return short(value, 200)
+
+
+def plain(text: str) -> str:
+    """Text that somebody else wrote, without what would steer the terminal.
+
+    >>> plain("\\x1b[31mred\\x1b[0m, \\x07 and\\n the rest")
+    'red, � and\\n the rest'
+    """
+    return _CONTROL.sub("�", _ANSI.sub("", text))
+
+
+def clipped(text: str, width: int = 80) -> str:
+    """Text of somebody else in one line of at most `width` characters.
+
+    >>> clipped("one\\n  two three", 10)
+    'one two t…'
+    """
+    text = " ".join(plain(text).split())
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def short(value: Any, width: int = 60) -> str:
@@ -131,10 +153,22 @@ def phase_style(phase: str) -> str:
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
     """Columns that line up; the last one is cut at the terminal's edge."""
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    edge = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    widths = [max(_seen(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    edge = terminal_width()
     lines = []
     for row in [header, *rows]:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        lines.append(line if len(line) <= edge else line[: edge - 1] + "…")
+        padded = (cell + " " * (width - _seen(cell)) for cell, width in zip(row, widths, strict=True))
+        line = "  ".join(padded).rstrip()
+        over = _seen(line) - edge
+        lines.append(line if over <= 0 else line[: -over - 1] + "…")
     return "\n".join([styled(lines[0], "1"), *lines[1:]])
+
+
+def terminal_width() -> int:
+    """How many characters fit into a line; in a pipe or a file, as many as there are."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+
+
+def _seen(text: str) -> int:
+    """How many characters are seen of a text with styles in it."""
+    return len(_ANSI.sub("", text))

@@ -7,18 +7,22 @@ import importlib.util
 import inspect
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from headwater.blocks.compile import Compiled
 from headwater.blocks.workflow import Workflow
-from headwater.document.problems import nearest, wrong_type
-from headwater.errors import UsageError
+from headwater.document.problems import as_declared, nearest, wrong_type
+from headwater.errors import HeadwaterError, UsageError
+from headwater.runtime.tracebacks import place_of, traceback_of
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_EXAMPLES = {"int": "3", "float": "1.5", "bool": "true", "list": "'[1, 2]'", "dict": "'{\"a\": 1}'"}
 DOCUMENTS = (".yaml", ".yml", ".json")
 
 
@@ -57,16 +61,23 @@ def find_target(target: str) -> Found:
             document = expand(document, find_anywhere)
         return Found(compiled_document(document), str(Path(target).absolute()))
     if is_file:
-        workflow = _workflow_in(_module_of_file(Path(place)), name, target)
+        with _loading(place):
+            compiled = _workflow_in(_module_of_file(Path(place)), name, target).compiled()
         path = str(Path(place).absolute())
-        return Found(workflow.compiled(), f"{path}:{name}" if name else path)
+        return Found(compiled, f"{path}:{name}" if name else path)
     if not name:
         hint = " It is a folder." if Path(target).is_dir() else ""
+        meant = next(
+            (f"{target}{end}" for end in (".py", *DOCUMENTS) if Path(f"{target}{end}").is_file()), ""
+        )
         raise UsageError(
             f"{target!r} is not a target.{hint}",
-            fix="Give module:workflow, a .py file, or a .yaml, .yml or .json document.",
+            fix=f"Did you mean {meant}?"
+            if meant
+            else "Give module:workflow, a .py file, or a .yaml, .yml or .json document.",
         )
-    return Found(_workflow_in(_module_named(place), name, target).compiled(), target)
+    with _loading(place):
+        return Found(_workflow_in(_module_named(place), name, target).compiled(), target)
 
 
 def make_importable(folder: Path, *, last: bool = False) -> None:
@@ -84,6 +95,44 @@ def calls_templates(document: Mapping[str, Any]) -> bool:
     return bool(spec.get("template")) or any((kind.get("call") or {}).get("template") for kind in kinds)
 
 
+@contextmanager
+def _loading(what: str) -> Iterator[None]:
+    """Errors of the author's own code name the line that they come from.
+
+    Raises:
+        UsageError: it cannot be loaded.
+    """
+    try:
+        yield
+    except SyntaxError as error:
+        where = f"{_shown(error.filename or what)}:{error.lineno}"
+        raise _traced(UsageError(f"{where}: {error.msg}", fix=(error.text or "").strip()), error) from error
+    except HeadwaterError as error:
+        frame = place_of(error)
+        if frame is not None:
+            error.message = f"{_shown(frame.filename)}:{frame.lineno}: {error.message}"
+            _traced(error, error)
+        raise
+    except Exception as error:
+        frame = place_of(error)
+        where = f"{_shown(frame.filename)}:{frame.lineno}" if frame is not None else what
+        said = f"{where}: {type(error).__name__}: {error}"
+        line = frame.line if frame is not None and frame.line else ""
+        install = "Install it, or run where it is importable." if isinstance(error, ImportError) else ""
+        raise _traced(UsageError(said, fix=install or line), error) from error
+
+
+def _traced(error: HeadwaterError, cause: Exception) -> HeadwaterError:
+    """The error, with the lines that led to its cause: here they are those of the author alone."""
+    error.__dict__["__headwater_traceback__"] = traceback_of(cause)
+    return error
+
+
+def _shown(file: str) -> str:
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+
+
 def _module_named(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
@@ -98,7 +147,9 @@ def _module_named(name: str) -> ModuleType:
 def _module_of_file(path: Path) -> ModuleType:
     """The module of a file, importable by its stem wherever that is possible, so that workers find it too."""
     if not path.is_file():
-        raise UsageError(f"there is no file {str(path)!r}", fix="Check the path.")
+        close = get_close_matches(path.name, [each.name for each in path.parent.glob("*.py")], 1)
+        fix = f"Did you mean {str(path.with_name(close[0]))!r}?" if close else "Check the path."
+        raise UsageError(f"there is no file {str(path)!r}", fix=fix)
     path = path.resolve()
     loaded = sys.modules.get(path.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
@@ -157,9 +208,23 @@ def _workflow_in(module: ModuleType, name: str, target: str) -> Workflow:
         (only,) = tops.values()
         return _instance(only)
     if not own:
-        raise UsageError(f"there is no workflow in {target!r}", fix="Decorate a function with @workflow.")
+        raise UsageError(f"there is no workflow in {target!r}", fix=_why_none(module))
     listed = "\n".join(f"  {target}:{each}" for each in own)
     raise UsageError(f"there are {len(own)} workflows in {target!r}: name one\n{listed}")
+
+
+def _why_none(module: ModuleType) -> str:
+    for name, found in vars(module).items():
+        is_own = (
+            isinstance(found, type) and issubclass(found, Workflow) and found.__module__ == module.__name__
+        )
+        if is_own and found.definition is not None:
+            wanted = ", ".join(inspect.signature(found.definition).parameters)
+            return (
+                f"{name!r} cannot run by itself: its function wants {wanted}. What its tasks take are its inputs, "
+                "without being named there."
+            )
+    return "Decorate a function with @workflow."
 
 
 def _instance(found: Any) -> Workflow:
@@ -208,10 +273,10 @@ def inputs_of(params: Sequence[str], declared: Mapping[str, Any]) -> dict[str, A
         if name in inputs:
             raise UsageError(f"-p {name} is given twice", fix="Give it once.")
         wanted = declared[name].get("type")
-        inputs[name] = text if wanted == "str" else _value(text)
+        inputs[name] = as_declared(wanted, text if wanted == "str" else _value(text))
         wrong = wrong_type(wanted, inputs[name])
         if wrong:
-            raise UsageError(f"-p {name}: {wrong}", fix=f"Give it as JSON: -p {name}=VALUE.")
+            raise UsageError(f"-p {name}={text}: {wrong}", fix=f"Such as -p {name}={_EXAMPLES[wanted]}")
     return inputs
 
 

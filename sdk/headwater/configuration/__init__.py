@@ -12,6 +12,7 @@ from headwater.configuration.places import cache_dir, database_url, state_dir
 from headwater.configuration.project_settings import Settings, settings
 from headwater.configuration.readonly import ReadOnlyDict, ReadOnlyList, merged, plain
 from headwater.configuration.run_context import Context, context
+from headwater.configuration.sections import warn_of_slips
 
 if TYPE_CHECKING:
     from headwater.configuration.logs import logger_config, setup_logging
@@ -34,6 +35,7 @@ __all__ = [
     "settings",
     "setup_logging",
     "state_dir",
+    "warn_of_slips",
 ]
 
 

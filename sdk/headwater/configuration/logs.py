@@ -34,8 +34,8 @@ class StderrHandler(logging.StreamHandler[Any]):
 
     @property
     def stream(self) -> Any:
-        """The present error stream."""
-        return sys.stderr
+        """The present error stream; past the log of a run, which keeps the records themselves."""
+        return getattr(sys.stderr, "past_the_log", sys.stderr)
 
     @stream.setter
     def stream(self, value: Any) -> None:

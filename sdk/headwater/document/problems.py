@@ -93,6 +93,15 @@ def line_of(path: Path, lines: Mapping[Path, int]) -> int | None:
     return None
 
 
+def as_declared(wanted: str | None, value: Any) -> Any:
+    """A value as its simple type has it: a whole number for a float is a float.
+
+    >>> as_declared("float", 3), as_declared("int", 3)
+    (3.0, 3)
+    """
+    return float(value) if wanted == "float" and type(value) is int else value
+
+
 def wrong_type(wanted: str | None, value: Any) -> str:
     """How a value is not of a simple type, in words; nothing when it is, or when the type says too little.
 

@@ -145,6 +145,7 @@ class Command:
                 said = command.options["description"]
                 child = below.add_parser(
                     name,
+                    prog=_SHORT.get(f"{parser.prog} {name}"),
                     help=said.partition("\n")[0] or None,
                     formatter_class=argparse.RawDescriptionHelpFormatter,
                     allow_abbrev=False,
@@ -159,6 +160,13 @@ TAKEN = frozenset(
     }
 )  # fmt: skip
 """Options that every command has: they may stand before or after it, so that no command can have its own."""
+
+_SHORT = {
+    "flowctl run management": "flowctl manage",
+    "flowctl manage create": "flowctl create",
+    "flowctl manage db": "flowctl db",
+}
+"""Commands that every pipeline has, as flowctl calls them."""
 
 COMMAND = "_command"
 """Where in the parsed arguments the chosen command is kept; it is taken out before anybody sees them."""

@@ -200,6 +200,9 @@ def db_prune(older_than: str, database: str | None) -> None:
 
     dry_run = bool(context.args.dry_run)
     counts = prune(database_url(database), before=time.time() - seconds_of(older_than), dry_run=dry_run)
+    if not any(counts.values()):
+        print(f"no run ended more than {older_than} ago")
+        return
     _print_table(("table", "would go" if dry_run else "gone"), [(name, str(n)) for name, n in counts.items()])
 
 

@@ -77,14 +77,15 @@ def source_of(found: object) -> object:
 class ClaimedEntry:
     """A cache entry in hand: `hit` holds its outputs, or it is ours to fill."""
 
-    def __init__(self, hit: Outputs | None, claim: Claim | None) -> None:
+    def __init__(self, hit: Outputs | None, claim: Claim | None, run_id: str = "") -> None:
         self.hit = hit
         self._claim = claim
+        self._run_id = run_id
 
     def store(self, outputs: Outputs) -> None:
         """Keep the outputs under the claimed key."""
         if self._claim is not None:
-            self._claim.store(outputs)
+            self._claim.store(outputs, run=self._run_id)
 
     def release(self) -> None:
         """Let others have the key."""
@@ -167,13 +168,12 @@ class CacheAccess:
         finally:
             entry.release()
 
-    @staticmethod
-    def _entry(found: Hit | Claim | None) -> ClaimedEntry | None:
+    def _entry(self, found: Hit | Claim | None) -> ClaimedEntry | None:
         if found is None:
             return None
         if isinstance(found, Hit):
             return ClaimedEntry(found.outputs, None)
-        return ClaimedEntry(None, found)
+        return ClaimedEntry(None, found, self.run_id)
 
 
 _opened: dict[Path | str, Cache] = {}

@@ -70,6 +70,22 @@ def on_leave(told: HasLines | None) -> None:
     _capturing = told
 
 
+class _Past:
+    """Passes text on to the real stream, where it is wanted there."""
+
+    def __init__(self, through: IO[str] | None) -> None:
+        self._through = through
+
+    def write(self, text: str) -> int:
+        if self._through is not None:
+            self._through.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        if self._through is not None:
+            self._through.flush()
+
+
 class _Stream:
     """Stands in for `sys.stdout` or `sys.stderr`: passes text on and writes whole lines to the log."""
 
@@ -87,6 +103,11 @@ class _Stream:
         for line in lines:
             self._capture.line(self._name, "", line)
         return len(text)
+
+    @property
+    def past_the_log(self) -> _Past:
+        """For handlers of logging: what they write is in the log already, as records."""
+        return _Past(self._through if self._capture.echo else None)
 
     def finish_line(self) -> None:
         pending = getattr(self._partial, "text", "")

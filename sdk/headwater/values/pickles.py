@@ -7,6 +7,7 @@ buffer at a multiple of 64 bytes; read from a mapped file the buffers stay where
 
 from __future__ import annotations
 
+import functools
 import io
 import pickle
 import struct
@@ -17,6 +18,7 @@ from typing import Any
 
 from headwater.errors import StoreError
 from headwater.values.arrays import Buffer
+from headwater.values.exceptions import ReducesExceptions, reduction
 from headwater.values.hashing import type_name
 
 _MAGIC = b"HWPICKLE"
@@ -95,9 +97,7 @@ def _dump(value: object) -> tuple[bytes, list[memoryview]]:
             except Exception:  # anything may come out of it; cloudpickle has the last word
                 outside.clear()
                 file = io.BytesIO()
-        import cloudpickle
-
-        cloudpickle.Pickler(file, protocol=_PROTOCOL, buffer_callback=keep).dump(value)
+        _by_value()(file, protocol=_PROTOCOL, buffer_callback=keep).dump(value)
     except Exception as error:
         # cloudpickle wraps it
         if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
@@ -124,7 +124,17 @@ class _ByName(pickle.Pickler):
             obj.__module__ == "__main__" or obj.__module__ not in sys.modules
         ):
             raise _NeedsValueError
-        return NotImplemented
+        return reduction(obj) if isinstance(obj, BaseException) else NotImplemented
+
+
+@functools.cache
+def _by_value() -> Any:
+    import cloudpickle
+
+    class Pickler(ReducesExceptions, cloudpickle.Pickler):  # type: ignore[misc]  # it has no annotations
+        pass
+
+    return Pickler
 
 
 def _registered_by_value() -> Iterable[str]:

@@ -131,6 +131,9 @@ def test_the_operators_notes_are_exact_where_kubernetes_is_not() -> None:
     error = run_error_of(run, nodes)
     assert error is not None
     assert (error.node, error.traceback) == ("gen", "trace")
+    assert (
+        repr(error.exception) == "TaskFailed('ValueError: no')"
+    )  # as on other backends, where none came along
     items = nodes["process"].items
     assert items is not None
     assert (items.succeeded, items.failed) == (4, 1)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from headwater import IfThenElse, MapWorkflow, MergeTask, Parameter, Skipped, Workflow, task
+from headwater.errors import UsageError
 
-from tests.conformance.case import Error, case
+from tests.conformance.case import Error, Refusal, case
 
 
 @task
@@ -145,6 +146,35 @@ def strict():
 def a_failed_item_leaves_its_exception() -> Workflow:
     with Workflow() as w:
         numbers() | tolerant()
+    return w
+
+
+class Refused(Exception):
+    def __init__(self, who: int, why: str) -> None:
+        super().__init__(f"{who} is {why}")
+        self.who = who
+
+
+@task
+def refuses(x: int) -> {"y": int}:
+    if x == 1:
+        raise Refused(x, "refused")
+    return x
+
+
+@task
+def tell(y: list[object]) -> {"told": list[object]}:
+    return [
+        f"{type(each).__name__}: {each}, {each.who}" if isinstance(each, Exception) else each for each in y
+    ]
+
+
+@case(outputs={"told": [0, "Refused: 1 is refused, 1", 2]}, inputs={"count": 3})
+def an_exception_that_takes_arguments_of_its_own_stays_what_it_is() -> Workflow:
+    with Workflow() as w:
+        with MapWorkflow(map_on={"xs": "x"}, name="refusing") as refusing:
+            refuses()
+        numbers() | refusing | tell()
     return w
 
 
@@ -361,12 +391,20 @@ def a_map_over_a_range() -> Any:
     return squares()
 
 
-@case(
-    phase="Failed",
-    inputs={"xs": 7},
-    error=Error("squares", "TargetError", ("needs a sequence", "int")),
-)
+@task
+def no_sequence() -> {"xs": object}:
+    return 7
+
+
+@case(phase="Failed", error=Error("squares", "TargetError", ("needs a sequence", "int")))
 def a_map_over_a_number_fails() -> Any:
+    with Workflow() as w:
+        no_sequence() | squares()
+    return w
+
+
+@case(inputs={"xs": 7}, refusal=Refusal(UsageError, ("input 'xs' must be list; got int",)))
+def a_map_over_a_number_that_is_given_is_refused() -> Any:
     return squares()
 
 

@@ -56,6 +56,18 @@ def a_list_on_the_right() -> Workflow:
     return w
 
 
+@task
+def seven(x: int = 7) -> {"seven": int}:
+    return x
+
+
+@case(outputs={"b": 2, "seven": 7})
+def what_takes_nothing_of_it_only_comes_after() -> Workflow:
+    with Workflow() as w:
+        one() | [two(), seven()]
+    return w
+
+
 @case(outputs={"doubled": 6})
 def shifts_do_the_same() -> Workflow:
     with Workflow() as w:

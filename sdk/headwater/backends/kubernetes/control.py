@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from headwater.backends.kubernetes.api import Cluster, Json
 from headwater.backends.kubernetes.codes import keep_config_map
-from headwater.backends.kubernetes.errors import ClusterConflict, ClusterError, ClusterNotFound
+from headwater.backends.kubernetes.errors import (
+    ClusterConflict,
+    ClusterError,
+    ClusterForbidden,
+    ClusterNotFound,
+)
 from headwater.backends.kubernetes.manifest import manifest, next_try
 from headwater.backends.kubernetes.order import in_order, static_nodes
 from headwater.backends.kubernetes.outcome import has_ended, phase_of
@@ -47,8 +53,15 @@ def get_run(cluster: Cluster, name: str) -> Json:
 
 
 def list_runs(cluster: Cluster) -> list[Json]:
-    """The runs of the namespace, newest first."""
+    """The runs of the namespace, newest first.
+
+    Raises:
+        ClusterNotFound: there is no such namespace.
+    """
     found = cluster.list(cluster.own("workflows"))
+    if not found:  # the server lists nothing, too, in a namespace that does not exist
+        with suppress(ClusterForbidden):
+            cluster.get(f"/api/v1/namespaces/{cluster.namespace}")
     return sorted(found, key=lambda each: str(each["metadata"]["creationTimestamp"]), reverse=True)
 
 

@@ -14,7 +14,7 @@ from headwater.backends.kubernetes.errors import (
     ClusterNotFound,
     ClusterUnreachable,
 )
-from headwater.backends.kubernetes.leases import health_of, operator_leases, renewed_at
+from headwater.backends.kubernetes.leases import health_of, holder_of, operator_leases, renewed_at
 from headwater.backends.kubernetes.outcome import epoch, phase_of
 from headwater.backends.kubernetes.refusals import INSTALL
 from headwater.errors import HeadwaterError
@@ -52,8 +52,9 @@ def examine(cluster: Cluster) -> Iterator[Finding]:
         yield Finding("API server", False, error.message, error.fix)
         return
     for name, check in (
+        ("namespace", _namespace),
         ("resources", _resources),
-        ("operator", _operator),
+        ("operator", operator_findings),
         ("permissions", _permissions),
         ("store", _store),
         ("Slurm", _slurm),
@@ -83,6 +84,16 @@ def _version(cluster: Cluster) -> Finding:
             "API server", False, where, f"Headwater needs Kubernetes 1.{OLDEST_MINOR} or newer: upgrade it."
         )
     return Finding("API server", True, f"{where}, namespace {cluster.namespace}")
+
+
+def _namespace(cluster: Cluster) -> Iterator[Finding]:
+    """A namespace that does not exist; of one that does there is nothing to say."""
+    try:
+        cluster.get(f"/api/v1/namespaces/{cluster.namespace}")
+    except ClusterForbidden:
+        return
+    except ClusterNotFound as error:
+        yield Finding("namespace", False, error.message, error.fix)
 
 
 def _resources(cluster: Cluster) -> Iterator[Finding]:
@@ -123,32 +134,33 @@ def _without_empty(written: Any) -> Any:
     return [_without_empty(part) for part in written] if isinstance(written, list) else written
 
 
-def _operator(cluster: Cluster) -> Iterator[Finding]:
+def operator_findings(cluster: Cluster) -> Iterator[Finding]:
+    """Whether an operator is alive that looks after the namespace."""
     leases = operator_leases(cluster)
     now = cluster.clock()
-    fresh = [each for each in leases if now - renewed_at(each) < LEASE_PATIENCE]
+    # An operator that ends in order gives its Lease back: it keeps its time, but nobody holds it.
+    fresh = [each for each in leases if holder_of(each) and now - renewed_at(each) < LEASE_PATIENCE]
     if not leases:
         yield Finding(
             "operator",
             False,
             "no operator has ever run here",
-            "Start one: flowctl operator run, or its chart.",
+            "Start one: flowctl operator run.",
         )
     elif not fresh:
-        last = max(map(renewed_at, leases))
-        yield Finding(
-            "operator",
-            False,
-            f"the operator was last alive {now - last:,.0f} s ago",
-            "Look at its pod and log, or start it: flowctl operator run.",
-        )
+        last = max(leases, key=renewed_at)
+        ago = f"{now - renewed_at(last):,.0f} s ago"
+        if holder_of(last):
+            said, fix = f"was last alive {ago}", "Look at its pod and log, or start it: flowctl operator run."
+        else:
+            said, fix = f"has ended, {ago}", "Start it again: flowctl operator run."
+        yield Finding("operator", False, f"the operator {said}", fix)
     elsewhere = {id(each): found for each in fresh if (found := _only_looks_after(each, cluster.namespace))}
     for lease in fresh:
         if id(lease) in elsewhere:
             continue
-        holder = (lease.get("spec") or {}).get("holderIdentity") or "nobody"
         where = f"{lease['metadata']['namespace']}/{lease['metadata']['name']}"
-        yield Finding("operator", True, f"{holder} is alive (lease {where})")
+        yield Finding("operator", True, f"{holder_of(lease)} is alive (lease {where})")
         yield from _health(lease)
     if elsewhere:
         listed = ", ".join(sorted(set(elsewhere.values()))[:5])

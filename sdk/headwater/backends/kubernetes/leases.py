@@ -35,6 +35,11 @@ def renewed_at(lease: Json) -> float:
     return epoch((lease.get("spec") or {}).get("renewTime")) or 0.0
 
 
+def holder_of(lease: Json) -> str:
+    """Who holds it; "" when an operator that has ended has given it back."""
+    return str((lease.get("spec") or {}).get("holderIdentity") or "")
+
+
 def health_of(lease: Json) -> dict[str, Any]:
     """What the operator writes of itself: `runs`, `mirror`, `store`, `image`, `namespace` ("" for all).
 

@@ -74,6 +74,9 @@ class Wanted:
             raise UsageError(
                 f"there is no node {node!r} in {name!r}", fix=f"Nodes: {', '.join(sorted(known)[:30])}."
             )
+        total = ((nodes.get(path) or {}).get("items") or {}).get("total")
+        if item is not None and total is not None and item >= total:
+            raise UsageError(f"{path!r} has no item {item}", fix=f"It has {total}, counted from 0.")
         return cls(path, item)
 
     def has(self, line: Line) -> bool:
@@ -232,11 +235,14 @@ def why_nothing(workflow: Json, wanted: Wanted, pods: Sequence[Pod]) -> tuple[st
     """Why there are no lines, and what to do."""
     name = workflow["metadata"]["name"]
     what = f"node {wanted.node!r} of {name!r}" if wanted.node else f"the run {name!r}"
+    nodes = (workflow.get("status") or {}).get("nodes") or {}
     if pods:
-        waits = next((f": {pod.waits}" for pod in pods if pod.waits), "")
+        # What the operator has made of it is shorter than the kubelet's words, and says what to do.
+        explained = (nodes.get(pods[0].path) or {}).get("waiting")
+        waits = next((f": {said}" for said in (explained, *(pod.waits for pod in pods)) if said), "")
         return f"the pod {pods[0].name} of {what} has not begun yet{waits}", "Follow it with --follow."
     status = workflow.get("status") or {}
-    node = (status.get("nodes") or {}).get(wanted.node) or {}
+    node = nodes.get(wanted.node) or {}
     if node.get("phase") in ("Cached", "Skipped", "Cancelled"):
         return f"{what} has no log: it was {node['phase'].lower()}, nothing ran", ""
     if not status.get("phase"):

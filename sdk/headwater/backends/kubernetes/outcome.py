@@ -15,6 +15,7 @@ from headwater.backends.kubernetes.order import in_order
 from headwater.backends.result import ItemCounts, NodeRecord, Nodes, RunError
 from headwater.document.unit import is_encoded
 from headwater.engine.intervals import IntervalSet
+from headwater.errors import TaskFailed
 
 Json = Mapping[str, Any]
 
@@ -70,7 +71,7 @@ def node_record(path: str, node: Json, notes: Notes | None = None) -> NodeRecord
         node.get("attempts") or 0,
         _items(path, node.get("items"), notes or Notes()),
         error_of(node.get("error"), path),
-        node.get("message") or node.get("waiting") or "",
+        node.get("waiting") or node.get("message") or "",
         started,
         None if started is None or ran is None else started + ran,
     )
@@ -105,13 +106,14 @@ def error_of(error: Json | None, path: str = "") -> RunError | None:
     """An error of a status, with the exception itself where it came along."""
     if not error:
         return None
+    kind, message = error.get("type") or "Error", error.get("message") or ""
     return RunError(
         error.get("node") or path,
-        error.get("type") or "Error",
-        error.get("message") or "",
+        kind,
+        message,
         error.get("class") or "Error",
         error.get("traceback") or "",
-        _exception(error.get("pickle")),
+        _exception(error.get("pickle")) or TaskFailed(f"{kind}: {message}"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from headwater.backends.kubernetes.outcome import has_ended, nodes_of, started_a
 from headwater.backends.kubernetes.recording import Record, target_of
 from headwater.backends.kubernetes.results import result_of
 from headwater.backends.kubernetes.submission import OVERWRITE_CACHE, Submission, prepare, submit
+from headwater.backends.kubernetes.unseen import Unseen
 from headwater.backends.observers import Observers
 from headwater.backends.result import RunResult
 from headwater.backends.signals import RunInterrupted
@@ -23,6 +25,7 @@ from headwater.blocks.compile import Compiled
 from headwater.errors import UsageError
 from headwater.records import RunInfo
 
+logger = logging.getLogger("headwater")
 CANCEL_SECONDS = 9.0
 """How long a cancelled run may take to end before its result is given as it is."""
 
@@ -101,14 +104,22 @@ class _Session:
     def _follow(self, changes: Changes) -> None:
         try:
             self.signals.arm()
-            for workflow in states_of(self.cluster, self.name):
-                self.workflow = workflow
-                changes.see(workflow)
-                self.signals.check()
+            with Unseen(self.cluster, self._tell) as unseen:
+                for workflow in states_of(self.cluster, self.name):
+                    self.workflow = workflow
+                    unseen.see(workflow)
+                    changes.see(workflow)
+                    self.signals.check()
         except FollowingInterrupted:
             self._cancel(changes)
         finally:
             self.signals.disarm()
+
+    def _tell(self, text: str) -> None:
+        if self.observers.present:
+            self.observers.note(text)
+        else:
+            logger.warning("%s: %s", self.name, text)
 
     def _cancel(self, changes: Changes) -> None:
         deadline = time.monotonic() + CANCEL_SECONDS

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from headwater.backends.kubernetes.api import Cluster, Json
+from headwater.backends.kubernetes.api import GROUP, VERSION, Cluster, Json
 from headwater.backends.kubernetes.bundle import Bundle, bundle_for
 from headwater.backends.kubernetes.codes import code_section, ensure_config_map
 from headwater.backends.kubernetes.errors import ClusterConflict, ClusterNotFound, ClusterUnreachable
@@ -22,9 +22,10 @@ from headwater.backends.kubernetes.manifest import (
     with_arguments,
 )
 from headwater.blocks.compile import Compiled
-from headwater.configuration import config
+from headwater.configuration import config, warn_of_slips
+from headwater.document.linting import problems_of
 from headwater.document.names import image_problem
-from headwater.errors import UsageError
+from headwater.errors import DocumentError, UsageError
 from headwater.records.process import login_name
 from headwater.runtime.code import unpickled
 from headwater.runtime.pod.surroundings import CONTEXT
@@ -79,7 +80,9 @@ def prepare_spec(
 
     Raises:
         UsageError: the image's name cannot be one.
+        DocumentError: the operator would refuse it.
     """
+    warn_of_slips()
     spec = exact(with_arguments(_with_context(spec, annotations or {}), inputs))
     code = dict(spec.get("code") or {})
     bundle = None
@@ -90,7 +93,17 @@ def prepare_spec(
     chosen = image or (None if code.get("image") else config.get("image"))
     if chosen and (problem := image_problem(chosen)):
         raise UsageError(problem, fix="Correct --image, or `image:` in the config.")
+    _refuse_wrong(workflow, spec)
     return Submission(workflow, spec, bundle, str(chosen) if chosen else None, dict(annotations or {}))
+
+
+def _refuse_wrong(workflow: str, spec: Mapping[str, Any]) -> None:
+    """Refuse what the operator would; whether it lets pods reach their machine is its own affair."""
+    resource = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Workflow", "spec": spec}
+    problems = problems_of(resource, allow_host=True)
+    if problems:
+        listed = "\n".join(f"  {each}" for each in problems)
+        raise DocumentError(f"{workflow!r} cannot run in a cluster\n{listed}", problems=tuple(problems))
 
 
 def _with_context(spec: dict[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import io
 import pickle
 import socket
 import struct
-import traceback
 import types
 from collections import ChainMap
 from collections.abc import Callable, Sequence
@@ -21,6 +20,8 @@ from enum import IntEnum
 from typing import Any, ClassVar
 
 from headwater.errors import TargetError, TaskFailed
+from headwater.runtime.tracebacks import traceback_of
+from headwater.values.exceptions import ReducesExceptions
 
 HEADER = struct.Struct("<BxxxIQ")
 _PLACE = struct.Struct("<QQqQQd")
@@ -174,7 +175,7 @@ def _by_value() -> Any:
         make, arguments = reduce(code)
         return make, tuple(code.co_filename if part == "<dynamic-code>" else part for part in arguments)
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no annotations
+    class Pickler(ReducesExceptions, cloudpickle.Pickler):  # type: ignore[misc]  # it has no annotations
         dispatch_table: ClassVar[Any] = ChainMap(
             {types.CodeType: reduce_code}, cloudpickle.Pickler.dispatch_table
         )
@@ -279,12 +280,8 @@ class Problem:
         return TaskFailed(f"{self.type}: {self.message}")
 
 
-def problem_of(error: BaseException, *, skip: int = 1) -> Problem:
-    """Make an exception ready to travel; its traceback leaves out our own `skip` frames at the top."""
-    tail = error.__traceback__
-    for _ in range(skip):
-        tail = tail.tb_next if tail is not None and tail.tb_next is not None else tail
-    text = "".join(traceback.format_exception(type(error), error, tail))
+def problem_of(error: BaseException) -> Problem:
+    """Make an exception ready to travel, with its traceback as text."""
     try:
         message = str(error)
     except Exception:  # an exception of the user's may be broken in any way
@@ -296,4 +293,4 @@ def problem_of(error: BaseException, *, skip: int = 1) -> Problem:
             pickled = None
     except Exception:  # likewise
         pickled = None
-    return Problem(type(error).__name__, message, text, pickled)
+    return Problem(type(error).__name__, message, traceback_of(error), pickled)

@@ -176,7 +176,7 @@ class Worker:
             raise
         except BaseException as error:
             self._page[DOING] = IDLE
-            self._send(Kind.UNLOADABLE, place, [dump(problem_of(error, skip=3))[0]])
+            self._send(Kind.UNLOADABLE, place, [dump(problem_of(error))[0]])
             return None
 
     # ------------------------------------------------------------ calls
@@ -190,16 +190,14 @@ class Worker:
         page[SINCE] = time.monotonic_ns()
         page[DOING] = place.serial
         self._send(Kind.STARTED, place, [])
-        skip = 2
         try:
             arguments: Any = load(pickled, arrived.buffers)
-            skip = 1
             value = called(*arguments)
             data, buffers = _dumped(value, "the returned value")
         except Terminated:
             raise
         except BaseException as error:
-            data = dump(problem_of(error, skip=skip))[0]
+            data = dump(problem_of(error))[0]
             page[DOING] = IDLE
             self._send(Kind.RAISED, place, [data])
         else:
@@ -221,7 +219,7 @@ class Worker:
             raise
         except BaseException as error:
             page[DOING] = IDLE
-            self._send(Kind.UNPACKABLE, place, [dump(problem_of(error, skip=2))[0]])
+            self._send(Kind.UNPACKABLE, place, [dump(problem_of(error))[0]])
             return
         results = Results(self._send, place)
         flushed = now = time.monotonic_ns()
@@ -336,4 +334,16 @@ def _dumped(value: object, what: str) -> tuple[bytes, list[memoryview]]:
         raise
     except BaseException as error:
         shown = value[0] if type(value) is list and len(value) == 1 else value
+        for name, part in shown.items() if type(shown) is dict else ():
+            if not _can_travel(part):
+                what, shown = f"{what} {name!r}", part
+                break
         raise cannot_travel(what, shown, error) from None
+
+
+def _can_travel(value: object) -> bool:
+    try:
+        dump(value)
+    except Exception:  # whatever pickling somebody's object raises
+        return False
+    return True

@@ -16,15 +16,28 @@ from headwater.backends.kubernetes.logs import Follower, Line, Wanted, lines_of
 from headwater.backends.kubernetes.manifest import WORKFLOW_LABEL
 from headwater.backends.result import NodeRecord, RunError
 from headwater.cli.commands.looking import (
+    asked_for,
     log_line,
     log_object,
     node_line,
     node_object,
     plain_value,
+    print_failure,
     print_runs,
 )
 from headwater.cli.commands.looking import run_object as local_run_object
-from headwater.cli.printing import clock, glyph, phase_style, print_json, recorded, seconds, styled
+from headwater.cli.globals import GLOBALS
+from headwater.cli.printing import (
+    clipped,
+    clock,
+    glyph,
+    phase_style,
+    print_json,
+    program,
+    recorded,
+    seconds,
+    styled,
+)
 from headwater.cli.runs import Place, Remote, cluster_at, remote
 from headwater.configuration import setup_logging
 from headwater.records.model import Error, Node, Run
@@ -104,6 +117,8 @@ def list_remote(limit: int, phase: str | None, name: str | None, place: Place, *
         print_json([run_object(workflow) for workflow in found])
     elif found:
         print_runs([run_of(workflow) for workflow in found])
+    elif phase is not None or name is not None:
+        print(f"no run in namespace {cluster.namespace} {asked_for(phase, name)}")
     else:
         print(f"no runs in namespace {cluster.namespace}; `flowctl submit TARGET` makes one")
 
@@ -179,7 +194,12 @@ def print_run(workflow: Json) -> None:
     print(f"{glyph(run.phase)} {styled(run.phase, phase_style(run.phase))}{took}  {run.name}  {run.run_id}")
     print(f"  namespace {run.namespace}, started {clock(run.started_at)}")
     if run.message:
-        print(f"  {run.message}")
+        print(f"  {clipped(run.message, 400)}")
+    asked = workflow["spec"].get("terminate")
+    if asked and not run.ended:
+        print(f"  was told to {asked.lower()}; what runs is ended")
+    if not (workflow.get("status") or {}).get("phase"):
+        print(f"  no operator has seen it yet: `{program()} doctor{GLOBALS.place}` says whether one runs")
     if run.resumed_from:
         print(f"  goes on from {run.resumed_from}")
     for title, values in (("inputs", run.inputs), ("outputs", run.outputs)):
@@ -195,8 +215,7 @@ def print_run(workflow: Json) -> None:
         for index, error in _failures(record)[:5]:
             if error.type != "MapFailed" and error.traceback:
                 where = path if index is None else f"{path}[{index}]"
-                print(f"\n{styled(f'{where}: {error.type}', '1;31')}: {error.message}")
-                print("\n".join(f"    {line}" for line in error.traceback.rstrip().splitlines()[-20:]))
+                print_failure(where, error.type, error.message, error.traceback)
 
 
 # ---------------------------------------------------------------------- logs

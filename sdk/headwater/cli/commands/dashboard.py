@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from headwater.configuration import database_url, setup_logging
+from headwater.records.connection import sqlite_path
 
 
 def open_dashboard(
@@ -27,6 +31,11 @@ def open_dashboard(
     from headwater_dashboard.options import Options
     from headwater_dashboard.server import serve
 
+    path = sqlite_path(database) if database is not None else None
+    if path is not None and not Path(path).exists():
+        print(
+            f"there is no run database {path} yet: the page is empty until a run is recorded", file=sys.stderr
+        )
     options = Options(
         database or database_url(),
         host,

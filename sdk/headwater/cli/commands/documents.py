@@ -13,7 +13,7 @@ import typer
 from headwater.backends.planning import PlanRow, outcomes_to_suppose, plan_run
 from headwater.blocks.compile import Compiled
 from headwater.cli.globals import GLOBALS
-from headwater.cli.printing import print_json, styled, table
+from headwater.cli.printing import print_json, program, styled, table
 from headwater.cli.targets import find_target, inputs_from
 from headwater.configuration import setup_logging
 from headwater.document import dump_yaml, lint
@@ -57,6 +57,9 @@ def lint_files(files: Sequence[str], *, json: bool) -> None:
 def _text_of(file: str) -> str:
     if file == "-":
         return sys.stdin.read()
+    if file.endswith(".py"):
+        fix = f"Check the document that it makes: {program()} compile {file} | {program()} lint -"
+        raise UsageError(f"{file} is Python; what is checked here are documents", fix=fix)
     try:
         return Path(file).read_text(encoding="utf-8")
     except FileNotFoundError:

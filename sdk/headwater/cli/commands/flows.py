@@ -42,6 +42,7 @@ def list_flows(project: str | None, *, json: bool) -> None:
 def show_flow(name: str, project: str, version: int | None, *, json: bool) -> None:
     """Print what a flow takes and does."""
     setup_logging()
+    project, name = _in_project(project, name)
     flow = Flow(name=name, project_name=project, version=version).load_flow()
     versions = [each.version for each in list_templates(project) if each.name == name]
     if json:
@@ -56,6 +57,12 @@ def show_flow(name: str, project: str, version: int | None, *, json: bool) -> No
         print(f"\n{title}")
         for line in lines:
             print(f"  {line}")
+
+
+def _in_project(project: str, name: str) -> tuple[str, str]:
+    """The project and the name of a flow, which may be written as `register` prints it: PROJECT/NAME."""
+    given, slash, own = name.rpartition("/")
+    return (given, own) if slash else (project, name)
 
 
 def _described(spec: dict[str, Any]) -> str:
@@ -94,6 +101,7 @@ def run_flow(
         if Path(name).suffix in DOCUMENTS and Path(name).is_file():
             flow = FlowOfFlows.from_yaml(Path(name))
         else:
+            project, name = _in_project(project, name)
             flow = Flow(name=name, project_name=project, version=version).load_flow()
         inputs = inputs_of(params, flow.parameters)
         found = flow.run_and_return(inputs, task, **({"backend": GLOBALS.backend} if GLOBALS.backend else {}))
@@ -103,4 +111,7 @@ def run_flow(
             print(short(found, 200))
         else:
             for each, value in found.items():
+                flow_name, _, plain = each.rpartition("/")
+                if flow_name and plain in found:
+                    continue  # it has its own name to itself, and is shown by that
                 print(f"{each}: {short(value, 100)}")

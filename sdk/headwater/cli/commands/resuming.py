@@ -147,7 +147,8 @@ def replay_task(run_id: str, node: str, *, pdb: bool, json: bool) -> None:
         set_up()
         earlier = queries.get_run(database_url(), run_id)
         found = find_replay(compiled_of(earlier), earlier, node)
-        print(f"{found.path} of {earlier.run_id}, with", file=sys.stderr)
+        inputs = ", with" if found.inputs else ", which takes nothing"
+        print(f"{found.path} of {earlier.run_id}{inputs}", file=sys.stderr)
         for name, value in found.inputs.items():
             print(f"  {name} = {short(value, 100)}", file=sys.stderr)
         outputs = _called(found, pdb)

@@ -18,7 +18,7 @@ from headwater.cli.globals import GLOBALS
 from headwater.cli.printing import as_json
 from headwater.cli.targets import find_target, inputs_from
 from headwater.configuration import config, setup_logging
-from headwater.errors import HeadwaterError
+from headwater.errors import HeadwaterError, UsageError
 
 if TYPE_CHECKING:
     from headwater.cli.views.lines import LinesView
@@ -69,6 +69,11 @@ def carry_out(
 ) -> None:
     """Run a workflow with a view on it, say how it ended, and end the command with its exit code."""
     backend = GLOBALS.backend or default_backend or config.get("backend")
+    if workers is not None and backend in (None, "default"):
+        raise UsageError(
+            "--workers is the number of worker processes, and the backend 'default' has none",
+            fix="Add --backend parallel.",
+        )
     view = view_of(json)
     code: int | None = None
     try:
@@ -90,7 +95,8 @@ def carry_out(
     else:
         from headwater.cli.views.summary import summary
 
-        print(summary(result, in_cluster=backend == "kubernetes"))
+        kept = bool(options.get("track", True))
+        print(summary(result, in_cluster=backend == "kubernetes", recorded=kept))
     raise typer.Exit(exit_code_of_run(result) if code is None else code)
 
 
@@ -126,6 +132,10 @@ def result_object(result: RunResult) -> dict[str, Any]:
                 "failed": node.items.failed,
                 "cached": node.items.cached,
             }
+            if node.items.failures:
+                written["items"]["errors"] = {
+                    str(index): error.as_dict() for index, error in node.items.failures.items()
+                }
         if node.error is not None:
             written["error"] = node.error.as_dict()
         nodes[path] = written
@@ -155,9 +165,13 @@ def one_object(json: bool) -> Iterator[IO[str]]:
     with _stdout_kept() as out:
         try:
             yield out
-        except (HeadwaterError, ImportError, SyntaxError) as error:
-            said = error.message if isinstance(error, HeadwaterError) else str(error)
-            described = {"node": "", "type": type(error).__name__, "message": said, "class": _class_of(error)}
+        except HeadwaterError as error:
+            described = {
+                "node": "",
+                "type": type(error).__name__,
+                "message": error.message,
+                "class": _class_of(error),
+            }
             failed = {"run": None, "phase": "Failed", "outputs": {}, "nodes": {}, "error": described}
             print_object(failed, out)
             raise typer.Exit(exit_code_of(error)) from error

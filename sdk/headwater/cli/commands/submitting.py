@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +24,7 @@ from headwater.backends.kubernetes.submission import (
     prepare_spec,
     submit,
 )
+from headwater.backends.kubernetes.unseen import Unseen
 from headwater.backends.observers import Observers
 from headwater.backends.result import RunResult
 from headwater.backends.session import refuse_wrong_inputs
@@ -227,10 +228,12 @@ class _Following:
             observers.begin(RunInfo(self.name, title, "kubernetes"), outline(self.workflow), None)
             try:
                 signals.arm()
-                for workflow in states_of(self.cluster, self.name):
-                    self.workflow = workflow
-                    changes.see(workflow)
-                    signals.check()
+                with Unseen(self.cluster, self._tell(observers)) as unseen:
+                    for workflow in states_of(self.cluster, self.name):
+                        self.workflow = workflow
+                        unseen.see(workflow)
+                        changes.see(workflow)
+                        signals.check()
                 result = result_of(self.workflow, self.cluster)
             except FollowingInterrupted:
                 self._detach(128 + (signals.signum or signal.SIGINT))
@@ -240,6 +243,9 @@ class _Following:
         assert result is not None
         self._print(result)
         raise typer.Exit(exit_code_of_run(result))
+
+    def _tell(self, observers: Observers) -> Callable[[str], None]:
+        return observers.note if observers.present else lambda text: print(text, file=sys.stderr, flush=True)
 
     def _detach(self, code: int) -> None:
         place = GLOBALS.place

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from headwater.backends.result import RunResult
 from headwater.cli.globals import GLOBALS
-from headwater.cli.printing import seconds
+from headwater.cli.printing import plain, seconds
 from headwater.cli.views.approval import Send, ask_on_terminal, send_to_mailbox
 from headwater.engine import Graph
 
@@ -49,6 +49,7 @@ class TreeView:
         self._console = Console(file=sys.stdout, no_color=not GLOBALS.color, highlight=False)
         self._rows: dict[str, _Row] = {}
         self._title = ""
+        self._note = ""
         self._began = time.time()
         self._log: IO[str] | None = None
         self._live = Live(
@@ -90,7 +91,13 @@ class TreeView:
             row.started, row.ended = at, None
         elif phase not in ("Pending", "Suspended"):
             row.ended = at
+        if phase != "Pending":
+            self._note = ""  # the run goes on
         row.note = f"{error.type}: {error.message}" if error is not None and phase == "Failed" else message
+
+    def note(self, text: str) -> None:
+        """Something is to be said about the run as a whole."""
+        self._note = text
 
     def items(self, path: str, total: int, done: int, failed: int, _running: int) -> None:
         """A map has come further."""
@@ -133,9 +140,9 @@ class TreeView:
                 entry = json.loads(line)
                 index = f"[{entry['i']}]" if "i" in entry else ""
                 text = Text(f"{entry['p']}{index} ", style="dim")
-                text.append(
-                    entry["x"], style="yellow" if entry.get("l") in ("WARNING", "ERROR") else "default"
-                )
+                level = entry.get("l", "")
+                line = plain(f"{level} {entry['x']}" if level else entry["x"])
+                text.append(line, style="yellow" if level in ("WARNING", "ERROR") else "default")
                 self._console.print(text)
 
     def _render(self) -> RenderableType:
@@ -144,6 +151,7 @@ class TreeView:
         shown = self._that_fit(rows)
         width = max((len(_label(path)) for path in shown), default=0)
         lines = [Text.assemble((self._title, "bold"), f"  {seconds(now - self._began)}")]
+        lines += [Text(f"  {self._note}", style="yellow")] if self._note else []
         lines += [_line(path, rows[path], width, now) for path in shown]
         if len(shown) < len(rows):
             counts: dict[str, int] = {}
