@@ -40,7 +40,8 @@ class TextFormatter(logging.Formatter):
         """The line of a record."""
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         where = " ".join(str(getattr(record, name)) for name in ("run", "node") if hasattr(record, name))
-        line = f"{time} {_LEVELS.get(record.levelno, record.levelname.lower()):5} {f'[{where}] ' if where else ''}{record.getMessage()}"
+        level = _LEVELS.get(record.levelno, record.levelname.lower())
+        line = f"{time} {level:5} {f'[{where}] ' if where else ''}{record.getMessage()}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
