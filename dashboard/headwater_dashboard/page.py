@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import html
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -11,6 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from headwater_dashboard.problems import RequestError
 
 PAGE = Path(__file__).parent / "page"
+_TEXTS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _FOR_EVER = "public, max-age=31536000, immutable"  # Vite puts a digest into the names of assets
 
 router = APIRouter(include_in_schema=False)
@@ -27,13 +30,27 @@ def get_page(request: Request, path: str) -> Response:
     file = _file(folder, path)
     if file is not None:
         kept = _FOR_EVER if path.startswith("assets/") else "no-cache"
-        return FileResponse(file, headers={"Cache-Control": kept})
+        return _served(request, file, {"Cache-Control": kept})
     if path.startswith("assets/"):
         raise RequestError(404, f"there is no /{path}", fix="Load the page anew.")
     index = folder / "index.html"
     if index.is_file():
-        return FileResponse(index, headers={"Cache-Control": "no-cache"})
+        return _served(request, index, {"Cache-Control": "no-cache"})
     return HTMLResponse(_unbuilt(request))
+
+
+def _served(request: Request, file: Path, headers: dict[str, str]) -> Response:
+    """A file, packed where it is text and the browser unpacks it."""
+    packs = file.suffix in _TEXTS and "gzip" in request.headers.get("accept-encoding", "")
+    if not packs or request.method == "HEAD":
+        return FileResponse(file, headers=headers)
+    headers = {**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Response(_packed(file, file.stat().st_mtime_ns), media_type=_TEXTS[file.suffix], headers=headers)
+
+
+@lru_cache(64)
+def _packed(file: Path, _changed_ns: int) -> bytes:
+    return gzip.compress(file.read_bytes(), 9)
 
 
 def _file(folder: Path, path: str) -> Path | None:

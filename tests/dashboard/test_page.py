@@ -41,6 +41,14 @@ def test_assets_are_kept_for_ever_and_a_missing_one_is_said(built: TestClient) -
     assert built.get("/assets/gone.js").status_code == 404
 
 
+def test_its_files_are_packed_for_who_unpacks_them(built: TestClient) -> None:
+    for path, content in (("/assets/main-abc.js", "1"), ("/", "<p>the page")):
+        packed = built.get(path, headers={"Accept-Encoding": "gzip"})
+        plain = built.get(path, headers={"Accept-Encoding": "identity"})
+        assert (packed.headers["content-encoding"], packed.text) == ("gzip", content)
+        assert ("content-encoding" in plain.headers, plain.text) == (False, content)
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -1,17 +1,22 @@
 import { useEffect, useRef, useState } from "react";
 import { type Live, listen } from "../lib/reconnect";
+import { useSeen } from "../lib/seen";
 
 export type { Live } from "../lib/reconnect";
 
 type Handlers = Record<string, (data: unknown) => void>;
 
-/** Listens to an SSE address while mounted, and connects anew whatever ends it. `null` listens to nothing. */
+/**
+ * Listens to an SSE address while mounted and seen, and connects anew whatever ends it. `null` listens to nothing. A
+ * browser has six connections for all pages of a server: one that nobody sees keeps none of them.
+ */
 export function useStream(url: string | null, handlers: Handlers): Live {
   const [live, setLive] = useState<Live>("connecting");
   const latest = useRef(handlers);
   useEffect(() => {
     latest.current = handlers;
   });
+  const seen = useSeen();
   const names = Object.keys(handlers).sort().join(" ");
 
   useEffect(() => {
@@ -20,8 +25,9 @@ export function useStream(url: string | null, handlers: Handlers): Live {
       return;
     }
     const heard = (name: string, data: string): void => latest.current[name]?.(parse(data));
+    if (!seen) return;
     return listen(() => new EventSource(url), names.split(" "), heard, setLive);
-  }, [url, names]);
+  }, [url, names, seen]);
 
   return live;
 }
