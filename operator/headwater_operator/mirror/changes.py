@@ -126,6 +126,10 @@ def change_of(
     )
 
 
+_COUNTED = ENDED - {Phase.CANCELLED}
+"""Nothing came of a node that was cancelled: it is no progress."""
+
+
 def progress_of(engine: Engine) -> Progress:
     """Count what has ended: nodes that hold no others, and the items of maps.
 
@@ -141,10 +145,10 @@ def progress_of(engine: Engine) -> Progress:
         if items is not None:
             failed += len(items.failed)
             total += items.total
-            done += items.total if state.phase in ENDED else len(items.done) + len(items.failed)
+            done += items.total if state.phase in _COUNTED else len(items.done) + len(items.failed)
         elif not state.children:
             total += 1
-            done += state.phase in ENDED
+            done += state.phase in _COUNTED
     return Progress(done, total, failed)
 
 

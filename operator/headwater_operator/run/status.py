@@ -238,7 +238,8 @@ def progress(run: Run) -> str:
         inner = next(block for block in run.spec["blocks"] if block["name"] == root.nodes[0].node.kind.block)  # type: ignore[union-attr]  # a Call
         total = len(inner["nodes"])
         return f"{total if root.nodes[0].phase in _ENDED_WELL else 0}/{total}"
-    return f"{len(root.nodes) - root.remaining}/{len(root.nodes)}"
+    cancelled = sum(node.phase is Phase.CANCELLED for node in root.nodes)  # nothing came of them
+    return f"{len(root.nodes) - root.remaining - cancelled}/{len(root.nodes)}"
 
 
 def message_of(run: Run, phase: str) -> tuple[str, str]:

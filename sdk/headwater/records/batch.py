@@ -200,7 +200,7 @@ class Batch:
     ) -> None:
         """A node has a new state."""
         ended = phase in _ENDED
-        self._counted.node(path, ended=ended)
+        self._counted.node(path, ended=ended and phase != "Cancelled")  # nothing came of it: no progress
         if started_at is None and (not ended or phase in ("Skipped", "Cached")) and phase != "Pending":
             started_at = at
         if error is not None:
