@@ -57,7 +57,7 @@ def test_a_dashboard_in_the_cluster_shows_runs_their_logs_and_cancels_them(
     with postgres.database() as database, permissions(cluster, namespace, "dashboard"):
         upgrade(postgres.url(database))
         from_pods = postgres.url(database).replace("127.0.0.1", cluster.host)
-        secret = {"metadata": {"name": name}, "stringData": {"database": from_pods, "token": "s3cret"}}
+        secret = {"metadata": {"name": name}, "stringData": {"database": from_pods, "token": "s3cret-token"}}
         cluster.api.post(f"/api/v1/namespaces/{namespace}/secrets", secret)
         deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
         cluster.api.post(deployments, deployment(namespace, OPERATOR_IMAGE, "dashboard"))
@@ -73,7 +73,7 @@ def test_a_dashboard_in_the_cluster_shows_runs_their_logs_and_cancels_them(
             run = submit_workflow(cluster, namespace, "said", spec_of(SAYS))
             with httpx.Client(base_url=f"http://{pod['status']['podIP']}:8265", timeout=60) as client:
                 assert client.get("/api/v1/runs").status_code == 401
-                client.headers["Authorization"] = "Bearer s3cret"
+                client.headers["Authorization"] = "Bearer s3cret-token"
 
                 def ask(path: str) -> Any:
                     return client.get(f"/api/v1/{path}").raise_for_status().json()

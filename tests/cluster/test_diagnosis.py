@@ -91,7 +91,7 @@ def test_a_node_that_waits_says_why_and_what_to_do(run: Run, words: Sequence[str
 
 
 @workflow("""
-code: {configMap: nowhere, digest: "sha256:0"}
+code: {configMap: nowhere, digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000"}
 nodes: [{name: a, task: "tasks:make", inputs: {size: {value: 1}}}]
 """)
 def test_a_task_whose_code_is_missing_waits_for_it(run: Run) -> None:

@@ -38,6 +38,8 @@ logger = logging.getLogger("headwater.operator.run")
 
 APPROVALS = "headwater.dev/approvals"
 SAY_BEGUN_AFTER = 5.0
+BINDING_SECONDS = 3.0
+"""How long the first pod of a namespace waits for the claim of the store in the ordinary course of things."""
 _HOLD = 0.5
 _LONGEST_HOLD = 30.0
 
@@ -218,6 +220,8 @@ def _note_waits(run: Run, sight: Sight, names: Iterable[str]) -> list[Event]:
         found = waiting(pod.raw)
         if found is None:
             continue
+        if found.reason == "Volume" and sight.now - run.launched.get(path, (0.0, 0.0))[0] < BINDING_SECONDS:
+            continue  # `look_closer` tells of one that stays
         note_waiting(run, path, found.text)
         if not found.hopeless:
             continue
