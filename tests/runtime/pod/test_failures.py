@@ -14,7 +14,7 @@ WORK = """
         def __init__(self, a, b): super().__init__(f"{a} and {b}")
 
     class Held(Exception):
-        def __init__(self): super().__init__("held"); self.lock = open(os.devnull)
+        def __init__(self): super().__init__("held"); self.lock = __import__("threading").Lock()
 
     class Base(BaseException): pass
 
