@@ -246,4 +246,4 @@ def _rows(
             lost = "its outputs were not kept" if Phase(phase) in LIVE else f"it was {phase}"
             yield Row(path, "rerun", why or lost)
         else:
-            yield Row(path, "rerun", again.why(path) or "it did not run")
+            yield Row(path, "rerun", again.why(path) or "it had not ended")
