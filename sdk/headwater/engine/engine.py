@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from headwater.engine import composite, failures, maps, simple
+from headwater.engine import bounds, composite, failures, maps, simple
 from headwater.engine.commands import (
     Cancel,
     ClearTimer,
@@ -33,7 +33,6 @@ from headwater.engine.graph import (
     Condition,
     Const,
     Container,
-    ErrorClass,
     FirstOf,
     From,
     Graph,
@@ -50,9 +49,6 @@ from headwater.engine.handlers import HANDLERS
 from headwater.engine.patience import runs_from_now, set_patience
 from headwater.engine.plan import ALTERNATIVE, FAILED, FINISHED, ORDER, plan_of
 from headwater.engine.state import ENDED, LIVE, MISSING, Frame, Known, NodeState, Phase
-
-STEPS_PER_NODE = 4
-"""Steps in which nothing is given to a backend, for each of the nodes that a run may have at once."""
 
 
 class Engine:
@@ -199,21 +195,15 @@ class Engine:
 
     def give_up(self, why: str) -> list[Command]:
         """End a run that would go on without end: it fails, whatever runs of it is cancelled."""
-        self._end_hopeless(why)
+        bounds.end(self, why)
         return self._advance()
-
-    def _end_hopeless(self, why: str) -> None:
-        if self.stopping is None or not self.stopping.kill:
-            self.error = Failure("TooLarge", why, ErrorClass.INVALID)
-            self.failures.append((self.now, self.error))
-            HANDLERS[Stopped](self, Stopped(self.now, kill=True, reason=why))
 
     def _advance(self) -> list[Command]:
         steps = 0
         while True:
             steps += 1
             if self.most_nodes is not None:
-                self._keep_bounds(steps)
+                bounds.keep(self, steps, self.most_nodes)
             if self.ready:
                 self.consider(self.ready.popleft())
             elif self._launchable and self._may_launch():
@@ -300,18 +290,6 @@ class Engine:
             self.end(state, known.phase, outputs=known.outputs, message="kept from the earlier run")
             return True
         return False
-
-    def _keep_bounds(self, steps: int) -> None:
-        assert self.most_nodes is not None
-        if len(self.states) > self.most_nodes:
-            self._end_hopeless(
-                f"the run has more than {self.most_nodes:,} nodes at once. Give its maps `parallelism`, or write "
-                "`placement: unit` in the blocks that they call."
-            )
-        elif steps > STEPS_PER_NODE * self.most_nodes:
-            self._end_hopeless(
-                "the run goes on and on although nothing of it runs. Does one of its loops do nothing?"
-            )
 
     # ------------------------------------------------------------------ starting a node
 
