@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from headwater_dashboard.problems import RequestError
+from headwater_dashboard.routes import unpacks
 
 PAGE = Path(__file__).parent / "page"
 _TEXTS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
@@ -41,8 +42,7 @@ def get_page(request: Request, path: str) -> Response:
 
 def _served(request: Request, file: Path, headers: dict[str, str]) -> Response:
     """A file, packed where it is text and the browser unpacks it."""
-    packs = file.suffix in _TEXTS and "gzip" in request.headers.get("accept-encoding", "")
-    if not packs or request.method == "HEAD":
+    if file.suffix not in _TEXTS or not unpacks(request) or request.method == "HEAD":
         return FileResponse(file, headers=headers)
     headers = {**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     return Response(_packed(file, file.stat().st_mtime_ns), media_type=_TEXTS[file.suffix], headers=headers)

@@ -83,10 +83,15 @@ def only_known_parameters(request: Request) -> None:
         raise RequestError(422, f"there is no query parameter {unknown[0][:80]!r} here", fix=options)
 
 
+def unpacks(request: Request) -> bool:
+    """Whether who asks takes an answer that is packed."""
+    return "gzip" in request.headers.get("accept-encoding", "")
+
+
 def packed(request: Request, body: str) -> Response:
     """JSON that may be many megabytes, packed for who can unpack it."""
     content, headers = body.encode(), {"Vary": "Accept-Encoding"}
-    if len(content) > PACKED_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+    if len(content) > PACKED_BYTES and unpacks(request):
         content, headers = gzip.compress(content, 5), {**headers, "Content-Encoding": "gzip"}
     return Response(content, media_type="application/json", headers=headers)
 

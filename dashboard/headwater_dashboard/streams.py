@@ -129,20 +129,14 @@ async def stream_logs(
     await asyncio.to_thread(store.run, run_id)
     wanted = await asyncio.to_thread(_filter, store, run_id, path)
     lines = partial(read_chunk, limit=CHUNK_BYTES, wanted=wanted, text=text)
-    return _streamed(_followed(_hub(request), stores, logs, run_id, lines, offset))
+    hub = _hub(request)
+    return _streamed(_followed(hub, run_id, _log_events(hub, stores, logs, run_id, lines, offset)))
 
 
-async def _followed(
-    hub: Hub,
-    stores: Callable[[], Store],
-    logs: Logs,
-    run_id: str,
-    lines: Callable[..., Chunk],
-    offset: int,
-) -> AsyncIterator[str]:
+async def _followed(hub: Hub, run_id: str, events: AsyncIterator[str]) -> AsyncIterator[str]:
     with hub.counted():
         try:
-            async for text in _log_events(hub, stores, logs, run_id, lines, offset):
+            async for text in events:
                 yield text
         except HeadwaterError as error:  # the browser connects again, and is told by the answer
             logger.warning("the stream of the log of %s ends: %s", run_id, error)

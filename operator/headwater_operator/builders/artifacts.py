@@ -71,9 +71,8 @@ def _folder(path: str, name: str, artifact: Mapping[str, Any]) -> str:
             f"node {path!r}: artifact {name!r} asks for an upload to {artifact['url']!r}",
             fix="Leave `url` out to keep the file in the store, or let the program upload it itself.",
         )
-    where = "/" + posixpath.normpath(artifact["path"]).lstrip(
-        "/"
-    )  # POSIX leaves two at the front as they are
+    # POSIX leaves two slashes at the front as they are.
+    where = "/" + posixpath.normpath(artifact["path"]).lstrip("/")
     folder = posixpath.dirname(where)
     if not artifact["path"].startswith("/") or folder == "/" or f"{where}/".startswith("/headwater/"):
         raise DocumentError(

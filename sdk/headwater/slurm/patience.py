@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from headwater.slurm.errors import SlurmAway, SlurmRefused
+from headwater.slurm.errors import SlurmAway
 from headwater.slurm.shell import Files
 
 T = TypeVar("T")
@@ -43,15 +43,10 @@ class Patience:
         while True:
             try:
                 return ask()
-            except SlurmRefused:
-                raise
-            except SlurmAway as error:
-                why = str(error)
-            except OSError as error:
-                if error.errno not in _PASSING:
+            except (SlurmAway, OSError) as error:
+                if isinstance(error, OSError) and error.errno not in _PASSING:
                     raise
-                why = str(error)
-            self.say(f"{why} (again in {wait:g} s)")
+                self.say(f"{error} (again in {wait:g} s)")
             self.sleep(wait)
             wait = min(wait * 2, LAST_WAIT)
 
