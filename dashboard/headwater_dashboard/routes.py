@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request, Response
+from headwater.records.model import Run
 
-from headwater_dashboard.access import Access, Person
+from headwater_dashboard.access import POD_LOGS, Access, Person
 from headwater_dashboard.logs import Logs
 from headwater_dashboard.models import Problem
 from headwater_dashboard.options import Options
+from headwater_dashboard.pod_logs import LogSource
 from headwater_dashboard.problems import RequestError
 from headwater_dashboard.store import Store
 
@@ -61,10 +63,21 @@ def options_of(request: Request) -> Options:
     return options
 
 
-def logs_of(request: Request) -> Logs:
-    """Where the application finds logs."""
+def logs_of(request: Request) -> Callable[[Run], LogSource]:
+    """Where the log of a run is, for who asks.
+
+    Raises:
+        RequestError: (when a run is given) the cluster does not let them read its pods' logs.
+    """
     logs: Logs = request.app.state.logs
-    return logs
+    access: Access | None = request.app.state.access
+
+    def source(run: Run) -> LogSource:
+        if access is not None:
+            access.require(person_of(request), "get", run.namespace, POD_LOGS)
+        return logs.source(run)
+
+    return source
 
 
 def only_known_parameters(request: Request) -> None:
@@ -98,7 +111,7 @@ def packed(request: Request, body: str) -> Response:
 
 AppStore = Annotated[Store, Depends(store_of)]
 AppStores = Annotated[Callable[[], Store], Depends(stores_of)]
-AppLogs = Annotated[Logs, Depends(logs_of)]
+AppLogs = Annotated[Callable[[Run], LogSource], Depends(logs_of)]
 AppOptions = Annotated[Options, Depends(options_of)]
 RunId = Annotated[str, Path(max_length=200, description="The id of a run.")]
 NodePath = Annotated[

@@ -14,12 +14,13 @@ from fastapi.responses import StreamingResponse
 from headwater.errors import HeadwaterError, UsageError
 from headwater.records import queries
 from headwater.records.log_files import LogFilter
+from headwater.records.model import Run
 
 from headwater_dashboard import models
 from headwater_dashboard.live import PING_SECONDS, Hub, message
 from headwater_dashboard.log_reader import Chunk, read_chunk
 from headwater_dashboard.log_search import find_lines
-from headwater_dashboard.logs import Logs
+from headwater_dashboard.pod_logs import LogSource
 from headwater_dashboard.problems import RequestError
 from headwater_dashboard.routes import PROBLEMS, AppLogs, AppStore, AppStores, NodePath, RunId
 from headwater_dashboard.store import Store
@@ -76,7 +77,7 @@ def get_logs(
 ) -> models.LogChunk:
     """What the tasks of a run printed and logged, from a byte of its log file on."""
     run = store.run(run_id)
-    source = logs.source(run)
+    source = logs(run)
     wanted = _filter(store, run_id, path)
     chunk = read_chunk(source.file, offset=offset, limit=limit, wanted=wanted, text=text, until=until)
     return models.LogChunk(
@@ -102,7 +103,7 @@ def get_log_matches(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> models.LogMatches:
     """Which lines of a log hold a text, from a byte on: 8 MB of the file are looked through in one request."""
-    source = logs.source(store.run(run_id))
+    source = logs(store.run(run_id))
     wanted = _filter(store, run_id, path)
     found = find_lines(source.file, text=text, offset=offset, line=line, limit=limit, wanted=wanted)
     return models.LogMatches(
@@ -126,7 +127,7 @@ async def stream_logs(
     text: Searched = "",
 ) -> StreamingResponse:
     """The log from a byte on, as `event: log`; `event: end` when the run has ended and all was said."""
-    await asyncio.to_thread(store.run, run_id)
+    await asyncio.to_thread(lambda: logs(store.run(run_id)))  # a refusal is said before the stream begins
     wanted = await asyncio.to_thread(_filter, store, run_id, path)
     lines = partial(read_chunk, limit=CHUNK_BYTES, wanted=wanted, text=text)
     hub = _hub(request)
@@ -145,7 +146,7 @@ async def _followed(hub: Hub, run_id: str, events: AsyncIterator[str]) -> AsyncI
 async def _log_events(
     hub: Hub,
     stores: Callable[[], Store],
-    logs: Logs,
+    logs: Callable[[Run], LogSource],
     run_id: str,
     lines: Callable[..., Chunk],
     offset: int,
@@ -155,7 +156,7 @@ async def _log_events(
     said, note = clock(), ""
     while not hub.closed:
         run = await asyncio.to_thread(lambda: stores().run(run_id))
-        source = await asyncio.to_thread(logs.source, run)
+        source = await asyncio.to_thread(logs, run)
         chunk = await asyncio.to_thread(lines, source.file, offset=offset)
         offset = chunk.next_offset
         if chunk.text or source.note != note:

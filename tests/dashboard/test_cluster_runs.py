@@ -17,6 +17,8 @@ from tests.cluster.workflows import Run, until_true
 from tests.dashboard.conftest import AT_ONCE, served
 from tests.dashboard.on_cluster import GOES_ON, GREETS, SAYS, WAITS, Place
 
+READS_LOGS = {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}
+
 pytestmark = [pytest.mark.xdist_group("dashboard-cluster"), pytest.mark.timeout(300)]
 
 
@@ -179,6 +181,14 @@ def test_people_see_and_change_what_the_cluster_lets_them(
         run_id = shown.run(run)
         assert shown.get("names")["namespaces"] == [place.namespace]
         assert sum(shown.get("stats")["phases"].values()) >= 1
+        for path in ("/logs", "/logs/stream", "/logs/matches?text=x"):
+            closed = shown.client.get(f"/api/v1/runs/{run_id}{path}")
+            assert closed.status_code == 403
+            assert closed.json()["message"] == f"ada may not get pods/log in namespace {place.namespace!r}"
+        place.cluster.api.patch(f"{rbac}/roles/looks", {"rules": [rule, READS_LOGS]})
+        until_true(
+            lambda: shown.client.get(f"/api/v1/runs/{run_id}/logs").status_code == 200, "it stays shut"
+        )
         refused = shown.act(run_id, "cancel")
         assert refused.status_code == 403
         assert refused.json()["message"] == (f"ada may not patch workflows in namespace {place.namespace!r}")

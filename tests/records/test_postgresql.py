@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -124,6 +125,22 @@ def test_a_lost_run_is_marked(record: Start, pg_url: str) -> None:
     connection.close()
     assert mark_lost(pg_url) == ["r1"]
     assert nodes(pg_url, "r1")["a"].phase == "Lost"
+
+
+def test_a_machine_whose_clock_is_an_hour_behind_is_not_held_for_silent(
+    record: Start, pg_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = time.time
+    with monkeypatch.context() as there:
+        there.setattr(time, "time", lambda: right() - 3600)
+        recorder = record(at=pg_url, started_at=time.time())
+        assert recorder.flush(20)
+    connection = connect(pg_url)
+    connection.write({}, [("UPDATE run SET host = 'elsewhere'", {})])
+    assert mark_lost(pg_url) == []
+    connection.write({}, [("UPDATE run SET heartbeat_at = heartbeat_at - 300", {})])
+    connection.close()
+    assert mark_lost(pg_url) == ["r1"]
 
 
 def test_a_database_without_the_migrations_says_which_command_applies_them(

@@ -46,6 +46,9 @@ class Connection(Protocol):
         Of what a `whole` row replaces nothing stays; else what a row leaves open stays as it was.
         """
 
+    def now(self) -> float:
+        """The database's time, seconds since the epoch: one clock for all machines that ask one server."""
+
     def patience(self, seconds: float) -> None:
         """How long to wait for somebody else's lock."""
 
@@ -200,6 +203,10 @@ class SqliteConnection:
                 raise
         except sqlite3.Error as error:
             raise sqlite_error(error, self.path) from error
+
+    def now(self) -> float:
+        """This machine's time: a file has no clock."""
+        return time.time()
 
     def patience(self, seconds: float) -> None:
         """How long to wait for somebody else's lock."""

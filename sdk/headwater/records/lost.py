@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -66,7 +65,7 @@ def lost_in(connection: Connection, now: float | None = None) -> list[dict[str, 
     for run_id, host, pid, process, heartbeat_at, version in connection.rows(sql):
         if not isinstance(pid, int) or not isinstance(process, str):
             continue  # a damaged row says nothing of a process
-        if _lives(host, pid, process, heartbeat_at, time.time() if now is None else now):
+        if _lives(host, pid, process, heartbeat_at, connection.now() if now is None else now):
             continue
         message = f"the process {pid} on {host} ended without a word"
         lost.append({"run": run_id, "at": heartbeat_at, "message": message, "version": version})

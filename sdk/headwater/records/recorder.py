@@ -65,7 +65,7 @@ class Recorder:
         self._failures = 0
         self._trouble: RecordsError | None = None
         self._given_up = False
-        self._beat_at = time.monotonic()
+        self._beat_at = float("-inf")
         self._put((Batch.run_started, run, _here()))
         self._wake.set()
         self._thread = threading.Thread(target=self._work, name="headwater-recorder", daemon=True)
@@ -233,10 +233,7 @@ class Recorder:
         """Fold the queue into the batch and write it. True when nothing is left unwritten."""
         self._drain()
         now = time.monotonic()
-        if now - self._beat_at > HEARTBEAT:
-            self._beat_at = now
-            self._batch.heartbeat(time.time())
-        if not len(self._batch):
+        if not len(self._batch) and now - self._beat_at <= HEARTBEAT:
             return True
         patience = PATIENCE if closing is None else min(PATIENCE, max(closing - now, 0.01))
         try:
@@ -261,6 +258,9 @@ class Recorder:
                 raise
             self._connection = connection
         self._connection.patience(patience)
+        if time.monotonic() - self._beat_at > HEARTBEAT:
+            self._batch.heartbeat(self._connection.now())
+            self._beat_at = time.monotonic()
         self._connection.write(self._batch.take(), self._batch.steps)
         self._batch.written()
 
