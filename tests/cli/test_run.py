@@ -61,6 +61,7 @@ def test_a_failed_run_shows_the_users_own_frames_and_what_to_do_next(flowctl) ->
         (["run"], "Missing argument"),
         (["run", "gone.py"], "there is no file 'gone.py'"),
         (["run", "gone:flow"], "there is no module 'gone'"),
+        (["run", "pipeline.py:total"], "A task runs in a workflow: `with Workflow() as w: total()`"),
         (["run", "gone.yaml"], "there is no file"),
         (["run", "gone"], "is not a target"),
         (["run", "pipeline.py:reduec"], "Did you mean 'reduce'?"),

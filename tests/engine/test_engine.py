@@ -16,6 +16,7 @@ from headwater.engine.events import (
     Stopped,
     Succeeded,
     TimerFired,
+    Waiting,
 )
 from headwater.engine.graph import (
     Block,
@@ -222,6 +223,20 @@ def test_a_timeout_counts_from_the_start_and_is_a_failure_of_its_own_class():
     assert Cancel("a", 0, "timeout") in commands
     assert engine.phase == "Failed"
     assert engine.error.error_class is ErrorClass.TIMEOUT
+
+
+def test_why_something_waits_is_told_while_its_attempt_is_under_way_only():
+    engine = Engine(graph(task("a", retry=Retry(limit=1))), {})
+    engine.start(0.0)
+    engine.handle(Waiting("a", 1, "queued", 1.0))
+    assert [(state.path, state.message) for state in engine.changes[-1:]] == [("a", "queued")]
+    engine.handle(Waiting("a", 1, "", 2.0))
+    assert engine.states["a"].message == ""
+    engine.handle(Failed("a", 1, Failure("E", "no"), 3.0))
+    engine.handle(Waiting("a", 1, "late", 4.0))
+    engine.handle(Succeeded("a", 2, {"x": 2}, 5.0))
+    engine.handle(Waiting("a", 2, "late", 6.0))
+    assert engine.states["a"].message == ""
 
 
 def test_an_attempt_that_is_over_cannot_end_again():

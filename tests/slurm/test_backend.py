@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -189,6 +190,20 @@ def test_a_held_job_is_said_with_what_to_do_and_goes_on_when_released(
         helping.result()
     assert result.phase == "Succeeded"
     assert "it is held: scontrol release" in caplog.text
+
+
+def test_a_queued_job_says_so_where_the_run_is_looked_at_until_it_begins(slurm: Slot, tmp_path: Path) -> None:
+    pipeline = tmp_path / "later.py"
+    pipeline.write_text(
+        "from headwater import Workflow, task\n\n\n"
+        "@task(slurm={'sbatch': ['--begin=now+4']})\ndef later() -> {'n': int}:\n    return 1\n\n\n"
+        "with Workflow() as w:\n    later()\n"
+    )
+    code, said = _flowctl(tmp_path, "run", f"{pipeline}:w", "-b", "slurm")
+    assert code == 0, said
+    assert re.search(r"later: Slurm job \d+ is queued \(BeginTime\)", said), said
+    run_id = json.loads(_flowctl(tmp_path, "list", "--output", "json")[1])[0]["run"]
+    assert "is queued" not in _flowctl(tmp_path, "show", run_id)[1]
 
 
 def test_a_detached_run_goes_on_without_its_terminal(slurm: Slot, tmp_path: Path) -> None:

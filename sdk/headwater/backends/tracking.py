@@ -96,6 +96,7 @@ class Tracking:
         self._capture = Capture(home / "logs" / f"{info.run_id}.jsonl", echo=self.echo)
         self._maps: Mapping[str, MapJob] = {}
         self._sized: set[str] = set()
+        self._said: dict[str, str] = {}
         self._secrets = secret_values(config)
         self._attempts: dict[str, int] = {}
 
@@ -133,8 +134,9 @@ class Tracking:
             if path not in self._sized:
                 self._sized.add(path)
                 recorder.map_sized(path, items.total, at or time.time())
-            elif phase is Phase.RUNNING:
+            elif phase is Phase.RUNNING and state.message == self._said.get(path, ""):
                 return  # counts of items are kept with the slices
+            self._said[path] = state.message
         outputs = None
         if state.outputs is not None and phase in ENDED:
             outputs = self._encoder.all(state.outputs)

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from headwater.blocks.compile import Compiled
+from headwater.blocks.task import Task
 from headwater.blocks.workflow import Workflow
 from headwater.document.problems import as_declared, nearest, wrong_type
 from headwater.errors import HeadwaterError, UsageError
@@ -199,9 +200,7 @@ def _workflow_in(module: ModuleType, name: str, target: str) -> Workflow:
         if found is None:
             raise UsageError(f"{target!r}: there is no {name!r}", fix=nearest(name, own))
         if not (isinstance(found, Workflow) or (isinstance(found, type) and issubclass(found, Workflow))):
-            raise UsageError(
-                f"{target!r}: {name!r} is not a workflow but a {type(found).__name__}", fix=nearest(name, own)
-            )
+            raise _no_workflow(target, name, found, own)
         return _instance(found)
     tops = _outermost(own)
     if len(tops) == 1:
@@ -211,6 +210,14 @@ def _workflow_in(module: ModuleType, name: str, target: str) -> Workflow:
         raise UsageError(f"there is no workflow in {target!r}", fix=_why_none(module))
     listed = "\n".join(f"  {target}:{each}" for each in own)
     raise UsageError(f"there are {len(own)} workflows in {target!r}: name one\n{listed}")
+
+
+def _no_workflow(target: str, name: str, found: Any, own: Mapping[str, Any]) -> UsageError:
+    if isinstance(found, Task) or (isinstance(found, type) and issubclass(found, Task)):
+        said, fix = "a task", f"A task runs in a workflow: `with Workflow() as w: {name}()`, then run that."
+    else:
+        said, fix = f"a {type(found).__name__}", nearest(name, own)
+    return UsageError(f"{target!r}: {name!r} is not a workflow but {said}", fix=fix)
 
 
 def _why_none(module: ModuleType) -> str:

@@ -32,6 +32,16 @@ class Started:
 
 
 @data
+class Waiting:
+    """Why what was handed out does not run yet; without a message it waits no longer."""
+
+    path: str
+    attempt: int
+    message: str
+    at: float
+
+
+@data
 class Succeeded:
     """The attempt ended well. `cached`: nothing ran, the outputs came from the cache."""
 
@@ -172,6 +182,7 @@ class Changed:
 
 Event = (
     Started
+    | Waiting
     | Succeeded
     | TaskSkipped
     | Failed

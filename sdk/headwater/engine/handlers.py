@@ -23,6 +23,7 @@ from headwater.engine.events import (
     Succeeded,
     TaskSkipped,
     TimerFired,
+    Waiting,
 )
 from headwater.engine.graph import ErrorClass
 from headwater.engine.patience import has_started
@@ -45,6 +46,13 @@ def _started(engine: Engine, event: Started) -> None:
     timeout = state.node.policy.timeout
     if timeout is not None:
         engine.set_timer(f"timeout:{state.path}:{state.attempt}", timeout, state.path)
+
+
+def _waiting(engine: Engine, event: Waiting) -> None:
+    state = engine.states.get(event.path)
+    if state is not None and state.attempt == event.attempt and state.stage in ("run", "running", "items"):
+        state.message = event.message
+        engine.changes.append(state)
 
 
 def _succeeded(engine: Engine, event: Succeeded) -> None:
@@ -196,6 +204,7 @@ def _changed(engine: Engine, event: Changed) -> None:
 
 HANDLERS: dict[type, Callable[[Engine, Any], None]] = {
     Started: _started,
+    Waiting: _waiting,
     Succeeded: _succeeded,
     TaskSkipped: _task_skipped,
     Failed: _failed,

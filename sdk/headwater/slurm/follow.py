@@ -16,9 +16,11 @@ from headwater.slurm.shell import Files
 from headwater.slurm.states import (
     ACTIVE,
     ENDED_WELL,
+    WAITING,
     Cause,
     cause_of,
     died,
+    is_queued,
     lost,
     mistaken,
     never_begun,
@@ -66,10 +68,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Something that a person should know: a job is held, or Slurm does not answer."""
+    """Why a job does not begin, or that Slurm does not answer. `in_turn`: others are before it, that is all."""
 
     name: str
     message: str
+    in_turn: bool = False
 
 
 Seen = Begun | Done | Ended | Waits
@@ -242,10 +245,14 @@ class Follower:
                     job.begun.add(index)
                     seen.append(Begun(job.name, index))
         for record in pending or records:
-            message = why_it_waits(record)
-            if message and message != job.said:
-                job.said = message
-                seen.append(Waits(job.name, message))
+            held = why_it_waits(record)
+            in_turn = not held and not job.begun and record.state in WAITING
+            said = (
+                "in turn" if in_turn else held
+            )  # the reasons of an ordinary wait change with every other job
+            if said and said != job.said:
+                job.said = said
+                seen.append(Waits(job.name, held or is_queued(record), in_turn))
         if suspects:
             seen += self._judge(job, suspects, exact, now, pending=bool(pending))
         return seen

@@ -165,3 +165,13 @@ def why_it_waits(record: Record) -> str:
         return f"Slurm job {record.where} waits: nodes that it needs are down, drained or reserved ({record.reason})"
     found = _HELD.get(reason)
     return f"Slurm job {record.where} waits: {found.format(where=record.where)}" if found else ""
+
+
+def is_queued(record: Record) -> str:
+    """What there is to say of a job that waits for its turn.
+
+    >>> is_queued(Record(17, -1, "PENDING", "Resources"))
+    'Slurm job 17 is queued (Resources)'
+    """
+    reason = record.reason.strip("()")
+    return f"Slurm job {record.where} is queued" + (f" ({reason})" if reason not in ("", "None") else "")

@@ -40,8 +40,7 @@ class Run:
 
     def has_begun(self, items: int = 1) -> bool:
         """Whether so many items have run, or run; nodes that are drained for what was before are given back."""
-        for index in range(1, NODES + 1):
-            cluster.undrain(require().node(index))
+        give_nodes_back()
         return len(list(self.traces.iterdir())) >= items
 
     def has_ended(self) -> bool:
@@ -85,6 +84,12 @@ ONCE = {str(index): "x" for index in range(4)}
 def scontrol(*words: str) -> None:
     """Do something as the administrator."""
     subprocess.run(["scontrol", *words], check=True, capture_output=True, timeout=30)
+
+
+def give_nodes_back() -> None:
+    """A restarted controller drains nodes that report jobs it has forgotten, also those of the test before."""
+    for index in range(1, NODES + 1):
+        cluster.undrain(require().node(index))
 
 
 def restart_controller(slot: Slot, how: signal.Signals) -> None:

@@ -12,8 +12,7 @@ import pytest
 from headwater.document.unit import UnitSpec, read_report
 from headwater.slurm.tokens import mint
 
-from tests.chaos.slurm.runs import restart_controller, scontrol
-from tests.slurm import cluster
+from tests.chaos.slurm.runs import give_nodes_back, restart_controller, scontrol
 from tests.slurm.bridges import Pod, rest_of, said_until, unit_of
 from tests.slurm.disks import small_disk
 from tests.slurm.jobs import unique, until
@@ -94,8 +93,7 @@ def test_the_controller_is_killed_behind_it(alone: Slot, tmp_path: Path, seed: i
     process = pod.start()
     time.sleep(random.Random(seed).uniform(0, 6))
     restart_controller(alone, signal.SIGKILL)
-    for index in (1, 2):
-        cluster.undrain(alone.node(index))  # it drains nodes that report jobs it has forgotten
+    give_nodes_back()
     said = rest_of(process, 150)
     report = read_report(pod.report.read_text())
     assert report.failure is None, said
@@ -113,7 +111,12 @@ def test_its_disk_stays_full_when_results_are_written(alone: Slot, tmp_path: Pat
         (tmp_path / "work").symlink_to(disk.folder)
         pod = Pod(tmp_path, alone, "local", _map(tmp_path, "stays-full", 3))
         process = pod.start()
-        until(lambda: len(pod.runs()) == len(XS))
+
+        def all_run() -> bool:
+            give_nodes_back()
+            return len(pod.runs()) == len(XS)
+
+        until(all_run)
         disk.fill()
         said = rest_of(process, 200)
         report = read_report(pod.report.read_text())

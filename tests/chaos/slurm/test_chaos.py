@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.slurm.runs import ONCE, Run, restart_controller, scontrol
+from tests.chaos.slurm.runs import ONCE, Run, give_nodes_back, restart_controller, scontrol
 from tests.slurm import cluster, daemons
 from tests.slurm.jobs import until
 from tests.slurm.places import Slot
@@ -84,8 +84,7 @@ def test_the_controller_is_killed(alone: Slot, tmp_path: Path, seed: int) -> Non
     until(lambda: run.traces.exists())
     time.sleep(random.Random(seed).uniform(0, 6))
     restart_controller(alone, signal.SIGKILL)
-    for index in (1, 2):
-        cluster.undrain(alone.node(index))  # it drains nodes that report jobs it has forgotten
+    give_nodes_back()
     code, said = run.end()
     assert code == 0, said
     assert set(run.runs()) == set(ONCE), run.told()

@@ -16,7 +16,7 @@ from headwater.backends.slurm.submit_queue import SubmitQueue
 from headwater.configuration import cache_dir
 from headwater.engine import Graph
 from headwater.engine.commands import Cancel, Command, Start, StartItems, StoreCached
-from headwater.engine.events import Event, Failed, Failure, Started
+from headwater.engine.events import Event, Failed, Failure, Started, Waiting
 from headwater.engine.graph import ErrorClass, Node
 from headwater.errors import ConfigError, StoreError
 from headwater.records import new_run_id
@@ -64,6 +64,7 @@ class SlurmExecutor(LocalExecutor):
         self._earlier: list[Submission] = []
         self._recorded = False
         self._task_call = ""
+        self._waiting: set[str] = set()
 
     def begin(self, facts: RunFacts) -> None:
         """Ask the cluster what it offers, refuse what it cannot give, and open the run's folder.
@@ -266,15 +267,17 @@ class SlurmExecutor(LocalExecutor):
         return Failed(submission.path, submission.attempt, failure, self.clock())
 
     def _events_of(self, seen: Seen) -> Iterable[Event]:
-        if isinstance(seen, Waits):
+        if isinstance(seen, Waits) and not seen.in_turn:
             self._queue.say(seen.message)
-            return []
         submission = self._submissions.get(seen.name)
         if submission is None:
             return []
+        if isinstance(seen, Waits):
+            self._waiting.add(submission.path)
+            return [Waiting(submission.path, submission.attempt, seen.message, self.clock())]
         if isinstance(seen, Begun):
             self._logs.begun(seen.name, seen.index)
-            return [Started(submission.path, submission.attempt, self.clock())]
+            return self._started(submission)
         self._logs.ended(seen.name, seen.index)
         mapped = self.maps.get(submission.path)
         if isinstance(seen, Done):
@@ -286,6 +289,13 @@ class SlurmExecutor(LocalExecutor):
             self._submissions.pop(submission.name, None)
             if len(submission.shares) > 1:
                 self._queue.cancel_rest(submission)
+        return events
+
+    def _started(self, submission: Submission) -> list[Event]:
+        events: list[Event] = [Started(submission.path, submission.attempt, self.clock())]
+        if submission.path in self._waiting:
+            self._waiting.discard(submission.path)
+            events.append(Waiting(submission.path, submission.attempt, "", self.clock()))
         return events
 
     def _ended(self, submission: Submission, seen: Ended, mapped: MapJob | None) -> Sequence[Event]:
