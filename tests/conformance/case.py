@@ -52,6 +52,8 @@ class Case:
     refusal: Refusal | None = None
     config: Mapping[str, Any] | None = None
     check: Callable[[Path], None] | None = None
+    ends_processes: bool = False
+    """Tasks end the process that they run in: not for a backend whose tasks run in the process of the run."""
 
     def workflow(self, scratch: Path) -> Any:
         """The workflow, made anew."""

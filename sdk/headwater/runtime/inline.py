@@ -6,7 +6,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headwater.blocks.signals import ExitPipeline, Skipped
 from headwater.engine.commands import (
@@ -217,7 +217,7 @@ class InlineExecutor(LocalExecutor):
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]  # the same arguments
         self._queue: deque[Command] = deque()
-        self._items: deque[tuple[StartItems, ItemRunner, deque[tuple[int, int]]]] = deque()
+        self._items: deque[tuple[StartItems, Callable[[int, object], Any], deque[tuple[int, int]]]] = deque()
         self._announced: Start | StartItems | None = None
         self.interruptible = False
 
@@ -228,10 +228,13 @@ class InlineExecutor(LocalExecutor):
         elif type(command) is StoreCached:
             self.store(command)
         elif type(command) is StartItems:
-            job = self.maps[command.path]
-            self._items.append((command, self.item_runner(command.path, job), deque(command.ranges)))
+            self._items.append((command, self.runner_of(command), deque(command.ranges)))
         else:
             self._queue.append(command)
+
+    def runner_of(self, command: StartItems) -> Callable[[int, object], Any]:
+        """What runs the items of a map."""
+        return self.item_runner(command.path, self.maps[command.path])
 
     @property
     def idle(self) -> bool:
@@ -338,12 +341,13 @@ class InlineExecutor(LocalExecutor):
         command, runner, ranges = self._items[0]
         start, stop = ranges.popleft()
         job = self.maps[command.path]
+        where = self.prefix + command.path
         until = time.monotonic() + ITEM_SLICE_SECONDS
         events: list[Event] = []
         index = first = start
         cached = 0
         while index < stop:
-            capture.enter(runner.path, command.attempt, index)
+            capture.enter(where, command.attempt, index)
             try:
                 self.interruptible = True
                 with deadline(self._patience(None)):
@@ -362,7 +366,7 @@ class InlineExecutor(LocalExecutor):
                     break
                 if index > first:
                     events.append(ItemsSucceeded(command.path, ((first, index),), self.clock(), cached))
-                failure = failure_of(error, f"{runner.path}[{index}]")
+                failure = failure_of(error, f"{where}[{index}]")
                 events.append(ItemFailed(command.path, index, command.attempt, failure, self.clock()))
                 first, cached = index + 1, 0
             else:

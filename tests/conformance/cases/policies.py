@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -132,4 +134,90 @@ def slow_item(x: int) -> {"y": int}:
 def a_timeout_of_a_map() -> Workflow:
     with Workflow() as w, MapWorkflow(map_on={"xs": "x"}, timeout=0.5, name="m", raise_exceptions=True):
         slow_item()
+    return w
+
+
+@task
+def three() -> {"xs": list[int]}:
+    return [1, 2, 3]
+
+
+@task(retries=2)
+def crashes(xs: list, scratch: str) -> {"total": int}:
+    tries = _tries(scratch)
+    if tries == 1:
+        os._exit(3)
+    if tries == 2:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return sum(xs)
+
+
+@task
+def double(total: int) -> {"doubled": int}:
+    return 2 * total
+
+
+@case(
+    outputs={"doubled": 12},
+    attempts={"three": 1, "crashes": 3, "double": 1},
+    nodes={"crashes": "Succeeded"},
+    ends_processes=True,
+)
+def a_task_whose_process_dies_is_tried_again(scratch: str) -> Workflow:
+    with Workflow() as w:
+        three() | crashes(scratch=scratch) | double()
+    return w
+
+
+@task(continue_on_failure=True)
+def gone(xs: list) -> {"total": int}:
+    os._exit(3)
+
+
+@task
+def apart(xs: list) -> {"count": int}:
+    return len(xs)
+
+
+@case(
+    outputs={"count": 3},
+    attempts={"three": 1, "gone": 1},
+    nodes={"gone": "Failed", "apart": "Succeeded"},
+    ends_processes=True,
+)
+def a_task_whose_process_dies_takes_no_other_with_it() -> Workflow:
+    with Workflow() as w:
+        three() | (gone(), apart())
+    return w
+
+
+@task(retries=1)
+def dies(xs: list) -> {"total": int}:
+    os._exit(3)
+
+
+@case(
+    phase="Failed",
+    attempts={"three": 1, "dies": 2},
+    nodes={"three": "Succeeded", "dies": "Failed"},
+    error=Error("dies", "WorkerDied", ("code 3",)),
+    ends_processes=True,
+)
+def a_task_whose_process_dies_each_time_has_failed() -> Workflow:
+    with Workflow() as w:
+        three() | dies()
+    return w
+
+
+@task
+def explodes(x: int) -> {"y": int}:
+    if x == 2:
+        os._exit(3)
+    return 10 * x
+
+
+@case(items={"m": (3, 2, 1, 0)}, ends_processes=True)
+def an_item_whose_process_dies_is_one_failed_item() -> Workflow:
+    with Workflow() as w:
+        three() | MapWorkflow(explodes(), map_on={"xs": "x"}, name="m")
     return w

@@ -10,8 +10,9 @@ import time
 from collections.abc import Sequence
 
 from headwater.backends.pool.crew import Member
-from headwater.backends.pool.process import Surroundings, describe_exit
+from headwater.backends.pool.process import Surroundings
 from headwater.errors import WorkerDied
+from headwater.runtime.exits import describe_exit
 
 GRACE_SECONDS = 1.0
 CLOSE_SECONDS = 3.0

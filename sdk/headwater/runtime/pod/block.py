@@ -20,6 +20,7 @@ from headwater.runtime.pod.journal import Journal
 from headwater.runtime.pod.ledger import Ledger
 from headwater.runtime.pod.lines import prefixed_lines
 from headwater.runtime.pod.task import reported
+from headwater.runtime.pod.watched import Watched
 from headwater.runtime.pod.work import Work
 
 
@@ -72,13 +73,7 @@ class _Unit:
         work = self.work
         journal = Journal(work.values, work.spec.run, work.spec.path)
         engine = Engine(self.graph, inputs, name=work.spec.name, known=journal.known, slots=1)
-        executor = InlineExecutor(
-            self.graph,
-            self.code,
-            cache=work.cache if self.caches else None,
-            prefix=self.prefix,
-            known_items=journal.known_items,
-        )
+        executor = self._executor(journal)
         ledger = Ledger(self.prefix, journal, executor)
         driver = Driver(engine, executor, clock=time.time, watchers=[ledger])
         executor.seconds_to_next_timer = driver.seconds_to_next_timer
@@ -93,6 +88,14 @@ class _Unit:
             ledger.close()
         work.termination.check()
         return self._ended(engine, ledger.records)
+
+    def _executor(self, journal: Journal) -> InlineExecutor:
+        cache = self.work.cache if self.caches else None
+        options = {"cache": cache, "prefix": self.prefix, "known_items": journal.known_items}
+        at_work = self.work.at_work
+        if at_work is None:
+            return InlineExecutor(self.graph, self.code, **options)
+        return Watched(at_work, lambda: journal.is_open, self.graph, self.code, **options)
 
     def _ended(self, engine: Engine, tasks: tuple[TaskRecord, ...]) -> UnitReport:
         if engine.stopping is not None and engine.stopping.code is not None:

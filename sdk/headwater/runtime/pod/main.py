@@ -12,6 +12,7 @@ from typing import IO
 
 from headwater.document.unit import ENVIRONMENT, UnitReport, UnitSpec, read_unit
 from headwater.runtime.pod import report
+from headwater.runtime.pod.deaths import AtWork
 from headwater.runtime.pod.init import under_init
 from headwater.runtime.pod.signals import Terminated, Termination
 from headwater.runtime.pod.work import Work
@@ -31,10 +32,10 @@ def main(arguments: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    return under_init(lambda: _run(text))
+    return under_init(lambda at_work: _run(text, at_work))
 
 
-def _run(text: str) -> int:
+def _run(text: str, at_work: AtWork | None) -> int:
     _unbuffered()
     began = time.time()
     gc.disable()  # what is loaded stays; to look for garbage in it costs a twentieth of the start
@@ -44,7 +45,7 @@ def _run(text: str) -> int:
         except (OSError, ValueError, KeyError, TypeError) as error:
             found = UnitReport(failure=_unreadable(error))
         else:
-            found = _reported(spec, termination)
+            found = _reported(spec, termination, at_work)
         if termination.signum is not None:
             found = _terminated(termination, began)
         report.write(replace(found, at=(began, time.time())))
@@ -53,10 +54,10 @@ def _run(text: str) -> int:
     return 1 if found.failure is not None or found.failed_items else 0
 
 
-def _reported(spec: UnitSpec, termination: Termination) -> UnitReport:
+def _reported(spec: UnitSpec, termination: Termination, at_work: AtWork | None) -> UnitReport:
     from headwater.runtime.interrupts import TaskInterrupted
 
-    work = Work(spec, termination)
+    work = Work(spec, termination, at_work)
     try:
         does = _does(spec)
         gc.freeze()

@@ -12,6 +12,7 @@ from headwater.document.unit import UnitSpec
 from headwater.errors import DefinitionError, DocumentError
 from headwater.runtime.code import Code, inline_objects
 from headwater.runtime.pod import bundle, surroundings
+from headwater.runtime.pod.deaths import AtWork
 from headwater.runtime.pod.signals import Termination
 from headwater.runtime.pod.values import Values
 
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 class Work:
     """One unit that is being done."""
 
-    def __init__(self, spec: UnitSpec, termination: Termination) -> None:
+    def __init__(self, spec: UnitSpec, termination: Termination, at_work: AtWork | None = None) -> None:
         self.spec = spec
         self.termination = termination
+        self.at_work = at_work
         self.values = Values(spec.store)
         self.folder = ""
 
