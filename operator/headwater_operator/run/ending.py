@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,7 @@ class Ending:
         self.clock = clock
         self.settings = settings
         self._granted: dict[str, tuple[tuple[str, str, str], str]] = {}
+        self._told: set[str] = set()
 
     # ------------------------------------------------------------ before
 
@@ -94,17 +95,41 @@ class Ending:
         if holders is None:
             return True
         if first and len(holders) < _limit(view):
+            rivals = self._rivals(view)
+            if rivals:
+                for rival in rivals:
+                    await self._told_to_wait(rival, [view.name])
+                self.queue.add((view.namespace, view.name))  # meanwhile somebody else may have come first
+                return False
             self._grant(view)
             return True
+        await self._told_to_wait(view, holders)
+        self.queue.add_after((view.namespace, view.name), 5.0)
+        return False
+
+    async def _told_to_wait(self, view: WorkflowView, holders: Sequence[str]) -> None:
+        """Tell a run who has the lock.
+
+        An operator before this one may have given the lock to this run and died with that write under way: whoever
+        has been told something else cannot get it so any more, since the write is for an older version.
+        """
         sync = view.spec["synchronization"]
         kind = "mutex" if "mutex" in sync else "semaphore"
         name = sync.get("mutex") or sync["semaphore"]["name"]
         held = f", held by {', '.join(holders[:3])}" if holders else ""
         message = f"waits for {kind} {name!r}{held}"
-        if view.status.get("message") != message:
-            await self._try_status(view, {"phase": "Pending", "reason": "Waiting", "message": message})
-        self.queue.add_after((view.namespace, view.name), 5.0)
-        return False
+        status: dict[str, object] = {"phase": "Pending", "reason": "Waiting", "message": message}
+        if view.status.get("message") == message or await self._try_status(view, status):
+            self._told.add(view.uid)
+
+    def _rivals(self, view: WorkflowView) -> list[WorkflowView]:
+        """The runs that want the same lock, do not have it as far as is known, and have not been told so."""
+        lock, known = _lock_of(view), {view.uid, *self._told, *self._granted}
+        return [
+            other for other in self.cluster.workflows.objects.values()
+            if other.uid not in known and _lock_of(other) == lock
+            and not other.ended and not other.deleting and not other.status.get("engine")
+        ]  # fmt: skip
 
     def _lock(self, view: WorkflowView) -> tuple[list[str] | None, bool]:
         """Who holds the lock that a run needs (None: it needs none), and whether the run is the next."""
@@ -185,6 +210,7 @@ class Ending:
         """Carry a run that has ended, or is being deleted, to its end; whether it can be forgotten."""
         for kind, name in list(self.cluster.live_objects(view.namespace, view.uid)):
             await self.cluster.delete(kind, view.namespace, name)
+        self._told.discard(view.uid)
         if view.ended:
             self.wake_waiting(view)
         if SLURM_FINALIZER in view.finalizers and not await self._jobs_cancelled(view, run):
@@ -243,11 +269,11 @@ class Ending:
             recorder.offer(run, view, complete=True)
         return False
 
-    async def _try_status(self, view: WorkflowView, status: dict[str, object]) -> None:
-        await self._try(self.cluster.patch_status(view, status), view)
+    async def _try_status(self, view: WorkflowView, status: dict[str, object]) -> bool:
+        return await self._try(self.cluster.patch_status(view, status), view)
 
-    async def _try(self, call: Awaitable[object], view: WorkflowView) -> None:
-        """A change of a Workflow; one that has changed meanwhile, or is gone, is looked at again."""
+    async def _try(self, call: Awaitable[object], view: WorkflowView) -> bool:
+        """Whether a Workflow could be changed; one that has changed meanwhile is looked at again."""
         try:
             await call
         except ApiError as error:
@@ -256,6 +282,8 @@ class Ending:
                 self.queue.add((view.namespace, view.name))
             elif error.status != 404:
                 raise
+            return error.status == 404
+        return True
 
 
 def _cancel(run: Run, now: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from headwater_operator.run.views import WorkflowView
 
 from tests.operator.simulated_nodes import JOBS, PODS, End
 from tests.operator.simulated_time import run_simulated
-from tests.operator.world import WORKFLOWS, World
+from tests.operator.world import WORKFLOWS, Killed, World
 
 Object = dict[str, Any]
 CONTAINER = {"image": "busybox", "command": ["true"]}
@@ -225,6 +226,39 @@ def test_a_mutex_that_is_given_is_nobody_elses_before_the_status_says_so() -> No
         await world.until(lambda: "phase" in world.status("high"))
         assert "held by low" in world.status("high")["message"]
         await world.finish("low", "high")
+        await world.stop_operator()
+
+    run_simulated(run())
+
+
+def test_a_mutex_that_an_operator_gave_as_it_died_is_not_given_twice() -> None:
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(), 1)
+        under_way: list[tuple[str, dict[str, Any]]] = []
+        patch = world.api.patch
+
+        async def late(path: str, body: dict[str, Any]) -> dict[str, Any]:
+            if "/low/status" in path and not under_way:
+                under_way.append((path, body))
+                raise Killed
+            if "/high/status" in path and "engine" in body["status"] and len(under_way) == 1:
+                under_way.append((path, body))
+                with suppress(ApiError):  # too late, or it would be
+                    await patch(*under_way[0])
+            return await patch(path, body)
+
+        world.api.patch = late  # type: ignore[method-assign]
+        world.start_operator()
+        world.submit("low", one_task(synchronization={"mutex": "db"}))
+        await world.until(lambda: bool(under_way))
+        await world.stop_operator()
+        world.submit("high", one_task(synchronization={"mutex": "db"}, priority=9))
+        flows = world.api.collection(WORKFLOWS)
+        flows["low"] = flows.pop("low")  # the next operator comes to it last
+        world.start_operator()
+        await world.until(lambda: world.status("high").get("phase") == "Running")
+        assert "engine" not in world.status("low")
+        await world.finish("high", "low")
         await world.stop_operator()
 
     run_simulated(run())
