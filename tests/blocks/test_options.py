@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from headwater import MapWorkflow, Parameter, task, workflow
+from headwater import MapWorkflow, Parameter, Workflow, task, workflow
 from headwater.backends.kubernetes.submission import prepare
 from headwater.configuration import config
 from headwater.errors import DefinitionError, DocumentError
@@ -119,3 +119,35 @@ def test_the_default_of_a_parameter_holds_where_the_config_has_none() -> None:
     assert flow.run().outputs == {"y": 10}
     with config.override({"parameters": {"scaled": {"k": 3}}}):
         assert flow.run().outputs == {"y": 6}
+
+
+def test_a_workflow_says_how_many_pods_it_wants() -> None:
+    @task
+    def one() -> {"x": int}:
+        return 1
+
+    @workflow(placement="unit")
+    def inner():
+        one()
+
+    with Workflow(placement="nodes") as outer:
+        inner()
+    blocks = outer.compiled().spec["blocks"]
+    assert {block["name"]: block.get("placement") for block in blocks} == {"main": "nodes", "inner": "unit"}
+
+
+def test_a_placement_that_there_is_not_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="placement"):
+        Workflow(placement="pod")
+    with pytest.raises(DefinitionError, match="placement"):
+        task(placement="unit")(len)
+
+
+def test_on_this_machine_every_task_is_seen_whatever_the_placement() -> None:
+    @task
+    def one() -> {"x": int}:
+        return 1
+
+    with Workflow() as outer, Workflow(name="inner", placement="unit"):
+        one()
+    assert outer.run(track=False).nodes["inner/one"].phase == "Succeeded"

@@ -116,7 +116,7 @@ def run(
     """
     chosen = backend or config.get("backend") or "default"
     module = backend_named(str(chosen))
-    graph = _graph_of(compiled)
+    graph = _graph_of(compiled, units=getattr(module, "QUEUED", True))
     warn_of_slips()
     given = inputs_of(compiled.spec, inputs or {})
     refuse_wrong_inputs(graph, given)
@@ -275,13 +275,21 @@ def _checked(result: RunResult) -> RunResult:
     raise error from (cause if isinstance(cause, BaseException) else None)
 
 
-def _graph_of(compiled: Compiled) -> Graph:
-    known = compiled.__dict__.get("_graph")
+def _graph_of(compiled: Compiled, *, units: bool) -> Graph:
+    """The graph; without `units` each task of a block with a placement is seen, where nothing is saved by hiding it."""
+    known: dict[bool, Graph] | None = compiled.__dict__.get("_graphs")
     if known is None:
-        known = to_graph(compiled.spec)
-        object.__setattr__(compiled, "_graph", known)
-    assert isinstance(known, Graph)
-    return known
+        known = {}
+        object.__setattr__(compiled, "_graphs", known)
+    if units not in known:
+        blocks = compiled.spec["blocks"]
+        if not units:
+            blocks = [
+                {**block, "placement": "nodes" if block.get("placement") == "nodes" else None}
+                for block in blocks
+            ]
+        known[units] = to_graph({**compiled.spec, "blocks": blocks})
+    return known[units]
 
 
 def code_digests(code: Code) -> dict[str, str]:

@@ -160,6 +160,8 @@ class _Compiler:
             written["inputs"] = {
                 target.name: self._declared_input(target, workflow) for target in wiring.inputs.values()
             }
+        if workflow.options.get("placement"):
+            written["placement"] = workflow.options["placement"]
         names: dict[Block, str] = {}
         taken: dict[str, int] = {}
         for block in workflow.blocks:

@@ -151,6 +151,7 @@ _CHECKS: Mapping[str, Callable[[Any, str, str], None]] = {
     "cache": _cache,
     "resources": _resources,
     "executor": _one_of("pod", "slurm"),
+    "placement": _one_of("auto", "unit", "nodes"),
     "image": _of(str, "the name of an image"),
     "slurm": _of(Mapping, "a dict of sbatch's options"),
     "pod_template": _of(Mapping, "a dict, as of a Pod"),

@@ -17,7 +17,7 @@ from headwater.errors import ConfigError, DefinitionError, TargetError
 Outputs = dict[str, object]
 OPTIONS = (
     "image", "resources", "retries", "retry", "timeout", "queue_timeout", "cache", "executor", "slurm",
-    "pod_template", "node_selector", "tolerations", "labels", "annotations", "placement",
+    "pod_template", "node_selector", "tolerations", "labels", "annotations",
     "continue_on_failure",
 )  # fmt: skip
 """What `@task(...)` takes beside `name`, `with_self` and `plugin_name`; it becomes the node's policy."""

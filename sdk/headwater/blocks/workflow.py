@@ -302,7 +302,9 @@ class Workflow(Block):
 def workflow(function: Any = None, **options: Any) -> Any:
     """Turn a function that makes blocks into a workflow. With or without parentheses.
 
-    Options: `name`, `cache` (True, "inputs" or False), `retries`, `timeout` and the other node policies.
+    Options: `name`, `cache` (True, "inputs" or False), `retries`, `timeout` and the other node policies; `placement`,
+    which says how a cluster runs it: "nodes" (a pod for each task, the default), "unit" (all of it in one pod, one
+    task after the other) or "auto" (one pod where it is a chain).
 
     >>> from headwater.blocks.task import task
     >>> @task
