@@ -9,6 +9,7 @@ from headwater.engine.events import Failure
 from headwater.errors import UsageError
 from headwater.records import Recorder, exceptions, items, list_runs, nodes, pruning, upgrade
 from headwater.records.connection import connect
+from headwater.records.log_files import log_file
 from headwater.records.pruning import prune, seconds_of
 
 from tests.operator.mirror.conftest import server  # noqa: F401
@@ -38,6 +39,9 @@ def filled(
         if end is not None:
             recorder.run_finished("Failed", finished_at=end)
         assert recorder.close(20)
+    for run_id in ("old", "new"):
+        log_file(run_id).parent.mkdir(parents=True, exist_ok=True)
+        log_file(run_id).write_text("{}")
     connection = connect(url)
     steps = [(f"UPDATE {table} SET created_at = 10", {}) for table in ("document", "configuration")]
     connection.write({}, [*steps, ("UPDATE run SET heartbeat_at = 1e11, host = 'elsewhere'", {})])
@@ -65,7 +69,7 @@ def test_counting_removes_nothing_and_says_what_would_go(filled: str) -> None:
     assert counted(filled) == before
     assert would_go == {
         "run": 1, "block": 1, "edge": 1, "attempt": 1, "map_item": 1, "map_slice": 1, "runtime_exception": 1,
-        "document": 1, "configuration": 0,
+        "document": 1, "configuration": 0, "log": 1,
     }  # fmt: skip
 
 
@@ -74,6 +78,7 @@ def test_what_was_counted_goes(filled: str) -> None:
     before = counted(filled)
     assert prune(filled, before=150.0) == would_go
     assert counted(filled) == {table: before[table] - would_go[table] for table in before}
+    assert [log_file(run_id).exists() for run_id in ("old", "new")] == [False, True]
     assert {run.run_id for run in list_runs(filled)} == {"new", "on"}
     assert list(nodes(filled, "old")) == []
     assert len(items(filled, "new", "m")) == 3

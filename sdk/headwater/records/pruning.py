@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from headwater.errors import UsageError
 from headwater.records.connection import Connection, Step
+from headwater.records.log_files import log_file
 from headwater.records.reading import reading
 
 BATCH = 500
@@ -38,8 +41,8 @@ def seconds_of(age: str) -> float:
 def prune(url: str, *, before: float, dry_run: bool = False) -> dict[str, int]:
     """Remove the runs that ended before a moment; how many rows of which table were removed, or would be.
 
-    Each run goes with its rows in one transaction. Documents and configurations that no run refers to any more
-    go last. Logs, artifacts and the cache stay: what else uses them is not known here.
+    Each run goes with its log on this machine, and its rows in one transaction. Documents and configurations that no
+    run refers to any more go last. Artifacts and the cache stay: what else uses them is not known here.
 
     >>> prune("sqlite:////nowhere/headwater.db", before=0.0)
     {}
@@ -51,8 +54,9 @@ def prune(url: str, *, before: float, dry_run: bool = False) -> dict[str, int]:
             return _counted(connection, before)
         removed: dict[str, int] = {}
         while batch := _batch(connection, before):
-            for table, count in _removed(connection, batch).items():
-                removed[table] = removed.get(table, 0) + count
+            logs = _logs_removed(batch)  # before the rows, by which they are found again after a crash
+            for name, count in {**_removed(connection, batch), "log": logs}.items():
+                removed[name] = removed.get(name, 0) + count
         return {**removed, **_contents_removed(connection, before)}
 
 
@@ -65,7 +69,25 @@ def _counted(connection: Connection, before: float) -> dict[str, int]:
         kept = f"SELECT 1 FROM run WHERE {column} = {table}.digest AND NOT ({_OLD})"
         where = f"{table} WHERE created_at < :before AND NOT EXISTS ({kept})"
         counts[table] = _count(connection, where, {"before": before})
-    return counts
+    old_runs = connection.rows(f"SELECT run_id FROM run WHERE {_OLD}", {"before": before})
+    return {**counts, "log": sum(log.exists() for log in _logs_of([run_id for (run_id,) in old_runs]))}
+
+
+def _logs_of(run_ids: Sequence[str]) -> list[Path]:
+    logs = []
+    for run_id in run_ids:
+        with suppress(UsageError):  # a damaged id names no file
+            logs.append(log_file(run_id))
+    return logs
+
+
+def _logs_removed(run_ids: Sequence[str]) -> int:
+    removed = 0
+    for log in _logs_of(run_ids):
+        with suppress(FileNotFoundError):
+            log.unlink()
+            removed += 1
+    return removed
 
 
 def _batch(connection: Connection, before: float) -> list[str]:
