@@ -56,6 +56,7 @@ class MirrorRecorder:
             phase=run_phase(run),
             message=view.status.get("message") or "",
             started_at=run.started_at,
+            waiting=run.waiting,
         )
         self.mirror.offer(change)
 

@@ -34,6 +34,12 @@ nodes:
 """
 
 
+TOO_LARGE = """
+nodes:
+- name: fit
+  container: !sh true
+  resources: {requests: {cpu: 640}}
+"""
 GREETS = """
 inputs:
   who: {type: str, default: nobody, description: Whom to greet}

@@ -15,7 +15,7 @@ from headwater_dashboard.options import Options
 
 from tests.cluster.workflows import Run, until_true
 from tests.dashboard.conftest import AT_ONCE, served
-from tests.dashboard.on_cluster import GOES_ON, GREETS, SAYS, WAITS, Place
+from tests.dashboard.on_cluster import GOES_ON, GREETS, SAYS, TOO_LARGE, WAITS, Place
 
 READS_LOGS = {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}
 
@@ -162,6 +162,22 @@ def test_an_action_on_a_run_that_is_no_more_says_so(place: Place, shown: Shown) 
     answer = shown.act(run_id, "retry")
     assert answer.status_code == 409
     assert f"there is no run '{run.name}'" in answer.json()["message"]
+
+
+def test_a_node_that_waits_for_a_machine_is_pending_and_says_what_would_fit(
+    place: Place, shown: Shown
+) -> None:
+    run = place.run(TOO_LARGE)
+    run_id = shown.run(run)
+
+    def node() -> dict[str, Any]:
+        (found,) = shown.get(f"runs/{run_id}/nodes")["items"]
+        return dict(found)
+
+    until_true(lambda: "640" in node()["message"], "it does not say why it waits", 60)
+    assert (node()["phase"], node()["started_at"]) == ("Pending", None)
+    run.change(terminate="Cancel")
+    run.ended("Cancelled")
 
 
 def test_people_see_and_change_what_the_cluster_lets_them(

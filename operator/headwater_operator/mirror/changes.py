@@ -34,6 +34,7 @@ from headwater_operator.mirror.rows import (
     SliceRow,
     Values,
 )
+from headwater_operator.run.shown import shown_phase
 from headwater_operator.run.values import encoded
 
 Times = Mapping[str, tuple[float | None, float | None]]
@@ -67,13 +68,14 @@ def change_of(
     started_at: float | None = None,
     finished_at: float | None = None,
     progress: Progress | None = None,
+    waiting: Mapping[str, str] | None = None,
 ) -> RunChange:
     """What one pass changed: `changed` as `engine.take_changes()` gave it, or None for the complete state.
 
     `events` are those that the pass fed the engine: from them come failed attempts of items, with tracebacks.
     `fused` are the tasks inside units whose reports the pass has read. `times` maps the path of a node to when its
     latest attempt began and ended, where that is known better than the engine knows it. `progress` may be
-    given by a caller that has counted already.
+    given by a caller that has counted already. `waiting` says why nodes that have been handed out do not run.
 
     The first change of a run is the complete state. The last need not be: changes know times of items
     that the complete state does not.
@@ -93,7 +95,7 @@ def change_of(
     if engine.ended and not complete:
         seen = {state.path for state in states}
         states += [s for s in engine.states.values() if s.phase not in ENDED and s.path not in seen]
-    rows = _Rows(engine, times or {})
+    rows = _Rows(engine, times or {}, waiting or {})
     for state in states:
         rows.node(state, complete=complete)
     if not complete:
@@ -159,9 +161,10 @@ def _has_begun(state: NodeState) -> bool:
 class _Rows:
     """Collects the rows of one change."""
 
-    def __init__(self, engine: Engine, times: Times) -> None:
+    def __init__(self, engine: Engine, times: Times, waiting: Mapping[str, str]) -> None:
         self._engine = engine
         self._times = times
+        self._waiting = waiting
         self.nodes: list[NodeRow] = []
         self.attempts: list[AttemptRow] = []
         self.items: list[ItemRow] = []
@@ -172,12 +175,14 @@ class _Rows:
 
     def node(self, state: NodeState, *, complete: bool) -> None:
         """The rows of one node; of a map also its items, where everything is wanted."""
-        phase, ended_at, items = state.phase, state.ended_at, state.items
+        phase, ended_at, items = shown_phase(state, self._waiting), state.ended_at, state.items
         if self._engine.ended and phase not in ENDED:  # nothing of a run that is over may stay `Running`
             phase, ended_at = Phase.CANCELLED, self._engine.now
         ended = phase in ENDED
         started, finished = self._times.get(state.path, (None, None))
         started_at = state.started_at if state.started_at is not None else started
+        if state.phase is Phase.RUNNING and phase is Phase.PENDING and state.attempt <= 1:
+            started_at = None
         if started_at is None and phase in (Phase.SKIPPED, Phase.CACHED):
             started_at = ended_at
         self.nodes.append(
@@ -189,7 +194,7 @@ class _Rows:
                 state.attempt,
                 started_at,
                 ended_at if ended else None,
-                state.message,
+                state.message if ended else self._waiting.get(state.path) or state.message,
                 None,
                 _values(state.outputs) if state.outputs is not None and ended else None,
                 state.answer,

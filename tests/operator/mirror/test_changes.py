@@ -15,6 +15,7 @@ from headwater.engine.events import (
     ItemFailed,
     ItemsSucceeded,
     Sized,
+    Started,
     Stopped,
     Succeeded,
 )
@@ -263,3 +264,19 @@ def test_a_caller_that_has_counted_already_says_so() -> None:
     change = change_of(engine, RUN, 1, None, progress=Progress(3, 9, 1), phase="Pending", message="queued")
     assert (change.progress_done, change.progress_total, change.failed_items) == (3, 9, 1)
     assert (change.phase, change.message) == ("Pending", "queued")
+
+
+def test_what_has_been_handed_out_and_waits_is_pending_and_says_why() -> None:
+    run = Passes(graph_of(Node("gen", Task("m:Gen"))))
+    why = {"gen": "Unschedulable: no machine has 64 CPUs free"}
+    waits = change_of(run.engine, RUN, 2, None, waiting=why)
+    assert [(row.phase, row.message, row.started_at) for row in waits.nodes] == [
+        ("Pending", why["gen"], None)
+    ]
+    assert waits.attempts == ()
+    run.engine.handle(Started("gen", 1, 7.0))
+    begun = change_of(run.engine, RUN, 3, None, waiting={})
+    assert [(row.phase, row.message, row.started_at) for row in begun.nodes] == [("Running", "", 7.0)]
+    run.engine.handle(Succeeded("gen", 1, {"x": 1}, 9.0))
+    (ended,) = change_of(run.engine, RUN, 4, None, waiting=why).nodes
+    assert (ended.phase, ended.message) == ("Succeeded", "")
