@@ -202,7 +202,6 @@ def test_a_queued_job_says_so_where_the_run_is_looked_at_until_it_begins(slurm: 
     code, said = _flowctl(tmp_path, "run", f"{pipeline}:w", "-b", "slurm")
     assert code == 0, said
     assert re.search(r"later: Slurm job \d+ is queued \(BeginTime\)", said), said
-    assert said.index("is queued") < said.rindex("later: started")
     run_id = json.loads(_flowctl(tmp_path, "list", "--output", "json")[1])[0]["run"]
     assert "is queued" not in _flowctl(tmp_path, "show", run_id)[1]
 

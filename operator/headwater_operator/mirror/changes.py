@@ -34,7 +34,6 @@ from headwater_operator.mirror.rows import (
     SliceRow,
     Values,
 )
-from headwater_operator.run.shown import shown_phase
 from headwater_operator.run.values import encoded
 
 Times = Mapping[str, tuple[float | None, float | None]]
@@ -175,14 +174,12 @@ class _Rows:
 
     def node(self, state: NodeState, *, complete: bool) -> None:
         """The rows of one node; of a map also its items, where everything is wanted."""
-        phase, ended_at, items = shown_phase(state, self._waiting), state.ended_at, state.items
+        phase, ended_at, items = state.phase, state.ended_at, state.items
         if self._engine.ended and phase not in ENDED:  # nothing of a run that is over may stay `Running`
             phase, ended_at = Phase.CANCELLED, self._engine.now
         ended = phase in ENDED
         started, finished = self._times.get(state.path, (None, None))
         started_at = state.started_at if state.started_at is not None else started
-        if state.phase is Phase.RUNNING and phase is Phase.PENDING and state.attempt <= 1:
-            started_at = None
         if started_at is None and phase in (Phase.SKIPPED, Phase.CACHED):
             started_at = ended_at
         self.nodes.append(

@@ -13,7 +13,6 @@ from headwater.engine.state import ENDED, MapState, NodeState, Phase
 
 from headwater_operator.run.graph import ENTRY_UNIT
 from headwater_operator.run.memory import Run
-from headwater_operator.run.shown import shown_phase
 from headwater_operator.run.values import encoded, shown
 
 Object = dict[str, Any]
@@ -50,7 +49,7 @@ def cut(text: str, most: int = LONGEST_MESSAGE) -> str:
 
 def node_status(run: Run, state: NodeState) -> Object:
     """How one node stands."""
-    found: Object = {"phase": str(shown_phase(state, run.waiting))}
+    found: Object = {"phase": str(state.phase)}
     if state.attempt:
         found["attempts"] = state.attempt
     times = run.launched.get(state.path)

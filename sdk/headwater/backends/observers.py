@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headwater.backends.result import RunError, RunResult, run_error
-from headwater.engine import Graph, NodeState, Phase
+from headwater.engine import Graph, NodeState
 from headwater.engine.graph import Call, Condition, Iterate, Loop, Map, Merge, Race, Suspend
 from headwater.records import RunInfo
 
@@ -42,14 +42,14 @@ class Observers:
                 observer.log_file = log_file
         self._tell("begin", info.run_id, info.name, graph)
 
-    def changed(self, state: NodeState, phase: Phase) -> None:
-        """A node has a new phase, as people see it, or a map new counts."""
+    def changed(self, state: NodeState) -> None:
+        """A node has a new phase, or a map new counts."""
         items = state.items
         if items is not None:
             self.items(state.path, items.total, len(items.done), len(items.failed), len(items.running))
         self.node(
             state.path,
-            str(phase),
+            str(state.phase),
             state.attempt,
             state.ended_at or state.started_at or 0.0,
             kind=_KINDS.get(type(state.node.kind), "task"),

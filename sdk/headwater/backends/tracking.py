@@ -14,7 +14,7 @@ from headwater.blocks.compile import Compiled
 from headwater.configuration import config, database_url, masked, plain, state_dir
 from headwater.configuration.masking import scrubbed, secret_values
 from headwater.engine import ENDED, Graph, NodeState, Phase
-from headwater.engine.events import Event, Failed, Failure, ItemFailed, ItemsSucceeded, Sized, Waiting
+from headwater.engine.events import Event, Failed, Failure, ItemFailed, ItemsSucceeded, Sized
 from headwater.engine.graph import Call, Condition, Iterate, Loop, Map, Merge, Race, Suspend, Task
 from headwater.engine.intervals import Range
 from headwater.engine.plan import edges_of
@@ -97,7 +97,6 @@ class Tracking:
         self._maps: Mapping[str, MapJob] = {}
         self._sized: set[str] = set()
         self._said: dict[str, str] = {}
-        self._waiting: set[str] = set()
         self._secrets = secret_values(config)
         self._attempts: dict[str, int] = {}
 
@@ -123,15 +122,10 @@ class Tracking:
             if recorder is not None:
                 self._record_node(recorder, state)
             if self.observers.present:
-                self.observers.changed(state, self._phase(state))
-
-    def _phase(self, state: NodeState) -> Phase:
-        """As people see it: what has been handed out and is known to wait does not run."""
-        waits = state.phase is Phase.RUNNING and state.path in self._waiting
-        return Phase.PENDING if waits else state.phase
+                self.observers.changed(state)
 
     def _record_node(self, recorder: Recorder, state: NodeState) -> None:
-        phase = self._phase(state)
+        phase = state.phase
         path = state.path
         at = state.ended_at if phase in ENDED else state.started_at
         node = state.node
@@ -140,7 +134,7 @@ class Tracking:
             if path not in self._sized:
                 self._sized.add(path)
                 recorder.map_sized(path, items.total, at or time.time())
-            elif phase not in ENDED and state.message == self._said.get(path, ""):
+            elif phase is Phase.RUNNING and state.message == self._said.get(path, ""):
                 return  # counts of items are kept with the slices
             self._said[path] = state.message
         outputs = None
@@ -157,7 +151,7 @@ class Tracking:
             error=self._shown(state.failure) if phase is Phase.FAILED else None,
             message=scrubbed(state.message, self._secrets),
             answer=state.answer,
-            started_at=None if phase is not state.phase and state.attempt <= 1 else state.started_at,
+            started_at=state.started_at,
         )
         if state.attempt and phase is not Phase.PENDING:
             if phase is Phase.RUNNING:
@@ -169,8 +163,6 @@ class Tracking:
 
     def happened(self, event: Event) -> None:
         """Record what nodes do not show: failed attempts, and the items of maps."""
-        if type(event) is Waiting:
-            self._waiting.add(event.path) if event.message else self._waiting.discard(event.path)
         recorder = self._recorder
         if recorder is None:
             return

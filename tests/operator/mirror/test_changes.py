@@ -266,14 +266,11 @@ def test_a_caller_that_has_counted_already_says_so() -> None:
     assert (change.phase, change.message) == ("Pending", "queued")
 
 
-def test_what_has_been_handed_out_and_waits_is_pending_and_says_why() -> None:
+def test_what_has_been_handed_out_and_does_not_run_says_why() -> None:
     run = Passes(graph_of(Node("gen", Task("m:Gen"))))
     why = {"gen": "Unschedulable: no machine has 64 CPUs free"}
     waits = change_of(run.engine, RUN, 2, None, waiting=why)
-    assert [(row.phase, row.message, row.started_at) for row in waits.nodes] == [
-        ("Pending", why["gen"], None)
-    ]
-    assert waits.attempts == ()
+    assert [(row.phase, row.message) for row in waits.nodes] == [("Running", why["gen"])]
     run.engine.handle(Started("gen", 1, 7.0))
     begun = change_of(run.engine, RUN, 3, None, waiting={})
     assert [(row.phase, row.message, row.started_at) for row in begun.nodes] == [("Running", "", 7.0)]

@@ -92,7 +92,7 @@ def test_a_node_waits_in_the_queue_until_its_job_runs() -> None:
         world.start_operator()
         world.submit("run", spec(node("fit")))
         await world.until(lambda: "queue of Slurm" in str(world.status("run").get("nodes", {}).get("fit")))
-        assert world.status("run")["nodes"]["fit"]["phase"] == "Pending"
+        assert world.status("run")["nodes"]["fit"]["phase"] == "Running"
         world.nodes.queued = ""
         await world.finish("run")
         assert world.status("run")["nodes"]["fit"]["phase"] == "Succeeded"
