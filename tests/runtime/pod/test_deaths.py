@@ -51,6 +51,21 @@ WORK = """
         return 10 * x
 
     @task
+    def odd(x: int) -> {"y": int}:
+        note(f"odd {x}")
+        if x == 1:
+            raise ValueError("odd")
+        return x
+
+    @task
+    def raises() -> {"n": int}:
+        raise ValueError("first" if note("raises") == 1 else "second")
+
+    @task
+    def kinds(y: list) -> {"names": list}:
+        return [f"{type(each).__name__}: {each}" if isinstance(each, Exception) else "int" for each in y]
+
+    @task
     def grows() -> {"n": int}:
         note("grows")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -123,6 +138,20 @@ def test_without_a_retry_it_has_failed_and_what_it_had_started_is_gone(work):
     assert calls(work) == ["gen", "always", "alone"]
     (died,) = (each for each in ended.report.tasks if each.path == "b/always")
     assert died.error == "WorkerDied: the worker process exited with code 9"
+
+
+def test_what_had_failed_by_itself_is_not_run_again_in_the_next_process(work):
+    odd = {"name": "m", "map": {"task": "work:odd", "over": {"x": {"from": "gen.raw"}}, "tolerate": "all"},
+           "outputs": {"y": {}}}  # fmt: skip
+    nodes = [GEN, odd, task("raises", ["n"], continueOnFailure=True, retry={"limit": 1}, dependsOn=["m"]),
+             task("always", ["n"], continueOnFailure=True, dependsOn=["raises"]),
+             task("kinds", ["names"], inputs={"y": {"from": "m.y"}}, dependsOn=["always"])]  # fmt: skip
+    ended = run(work, *nodes)
+    assert ended.code == 0, ended.err
+    assert calls(work) == ["gen", "odd 0", "odd 1", "odd 2", "raises", "raises", "always"]
+    assert ended.report.outputs["names"] == {"json": ["int", "ValueError: odd", "int"]}
+    (raised,) = (each for each in ended.report.tasks if each.path == "b/raises")
+    assert (raised.attempts, raised.error) == (2, "ValueError: second")
 
 
 def test_a_unit_that_fails_so_names_the_task(work):

@@ -31,13 +31,15 @@ class _Init:
     def __init__(self, work: Callable[[AtWork | None], int]) -> None:
         self._work = work
         self._at_work = AtWork()
-        self._told_to_end = False
+        self._told_to_end = 0
         self._worker = 0
 
     def run(self) -> int:
         while True:
             # Held back until both know what to do with them: the first process would lose them.
             signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+            if self._told_to_end:
+                os._exit(128 + self._told_to_end)
             killed_for_memory = _killed_for_memory()
             self._worker = os.fork()
             if self._worker == 0:
@@ -53,7 +55,7 @@ class _Init:
                 os._exit(code if code >= 0 else 128 - code)
 
     def _pass_on(self, signum: int, _frame: FrameType | None) -> None:
-        self._told_to_end = True
+        self._told_to_end = signum
         with suppress(ProcessLookupError):  # it has just ended
             os.kill(self._worker, signum)
 
@@ -65,19 +67,19 @@ class _Init:
 
     def _goes_on(self, code: int, killed_for_memory: int | None) -> bool:
         """Whether another process is to take over from one that has ended so."""
-        death = self._at_work.died(code)
-        if death is None or self._told_to_end:
+        if self._told_to_end:
             return False
         # Who needs more memory has to be given a container with more; that is said by the exit code.
         if code == -signal.SIGKILL and (
             killed_for_memory is None or _killed_for_memory() != killed_for_memory
         ):
             return False
-        self._at_work.deaths.append(death)
-        self._at_work.ends()
+        where = self._at_work.died(code)
+        if where is None:
+            return False
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # what it has started goes with it
-        said = f"headwater: the process {describe_exit(code)} at {death.where}; another one goes on"
+        said = f"headwater: the process {describe_exit(code)} at {where}; another one goes on"
         print(said, file=sys.stderr, flush=True)
         return True
 
