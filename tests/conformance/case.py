@@ -52,8 +52,6 @@ class Case:
     refusal: Refusal | None = None
     config: Mapping[str, Any] | None = None
     check: Callable[[Path], None] | None = None
-    ends_processes: bool = False
-    """Tasks end the process that they run in: not for a backend whose tasks run in the process of the run."""
 
     def workflow(self, scratch: Path) -> Any:
         """The workflow, made anew."""
@@ -63,16 +61,21 @@ class Case:
 
 
 CASES: dict[str, Case] = {}
+ENDING_PROCESSES: dict[str, Case] = {}
+"""Cases whose tasks end the process that they run in: not for a backend where that is the process of the run."""
 
 
-def case(**expected: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def case(
+    *, ends_processes: bool = False, **expected: Any
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a conformance case of the function that builds its workflow."""
+    cases = ENDING_PROCESSES if ends_processes else CASES
 
     def register(build: Callable[..., Any]) -> Callable[..., Any]:
         module = build.__module__.rpartition(".")[2]
         name = f"{module}/{build.__name__}"
-        assert name not in CASES, f"two cases are called {name}"
-        CASES[name] = Case(name, build, **expected)
+        assert name not in CASES | ENDING_PROCESSES, f"two cases are called {name}"
+        cases[name] = Case(name, build, **expected)
         return build
 
     return register

@@ -9,7 +9,7 @@ from headwater.configuration import config
 
 import tests.conformance.cases.everything  # noqa: F401  # registers them
 from tests.conformance.backends import BACKENDS
-from tests.conformance.case import CASES, Case, check_result
+from tests.conformance.case import CASES, ENDING_PROCESSES, Case, check_result
 
 # A chain of a hundred tasks is a hundred jobs in a row, each of which waits for the scheduler's next second.
 PATIENCE = {"slurm": pytest.mark.timeout(400)}
@@ -17,9 +17,8 @@ PATIENCE = {"slurm": pytest.mark.timeout(400)}
 
 ALL = [
     pytest.param(case, backend, id=f"{case.name}-{backend}", marks=PATIENCE.get(backend, ()))
-    for case in CASES.values()
     for backend in BACKENDS
-    if backend != "default" or not case.ends_processes
+    for case in (*CASES.values(), *(ENDING_PROCESSES.values() if backend != "default" else ()))
 ]
 
 

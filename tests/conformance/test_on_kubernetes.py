@@ -12,12 +12,12 @@ from headwater.configuration import config
 
 import tests.conformance.cases.everything  # noqa: F401  # registers them
 from tests.cluster.fixtures import Cluster, _held
-from tests.conformance.case import CASES, Case, check_result
+from tests.conformance.case import CASES, ENDING_PROCESSES, Case, check_result
 from tests.conformance.kubernetes import ONE_POD_A_NODE, Outcome, Suite, claimed_folder, home
 from tests.operator.process import new_namespace, running_operator
 
 pytestmark = [pytest.mark.xdist_group("conformance-kubernetes"), pytest.mark.timeout(1800)]
-RUNNING = [case for case in CASES.values() if case.refusal is None]
+RUNNING = [case for case in (CASES | ENDING_PROCESSES).values() if case.refusal is None]
 REFUSED = [case for case in CASES.values() if case.refusal is not None]
 
 
@@ -43,7 +43,7 @@ def outcomes(
     ):
         found = Suite(cluster, namespace, scratch).outcomes(wanted)
         for name, outcome in found.items():
-            if CASES[name].check is not None:
+            if (CASES | ENDING_PROCESSES)[name].check is not None:
                 shutil.copytree(outcome.scratch, folder / name.replace("/", "-"))
         return {
             name: Outcome(each.result, each.error, folder / name.replace("/", "-"))

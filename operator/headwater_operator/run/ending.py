@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headwater.engine.events import Stopped
@@ -50,7 +51,8 @@ class Ending:
         self.clock = clock
         self.settings = settings
         self._granted: dict[str, tuple[tuple[str, str, str], str]] = {}
-        self._told: set[str] = set()
+        self._fenced: set[tuple[str, str, str]] = set()
+        self._fencing: set[tuple[str, str, str]] = set()
 
     # ------------------------------------------------------------ before
 
@@ -95,41 +97,48 @@ class Ending:
         if holders is None:
             return True
         if first and len(holders) < _limit(view):
-            rivals = self._rivals(view)
-            if rivals:
-                for rival in rivals:
-                    await self._told_to_wait(rival, [view.name])
-                self.queue.add((view.namespace, view.name))  # meanwhile somebody else may have come first
+            if not await self._is_fenced(view, len(holders)):
+                self.queue.add_after((view.namespace, view.name), 0.05)
                 return False
             self._grant(view)
             return True
-        await self._told_to_wait(view, holders)
+        message = _waits_for(view) + (f", held by {', '.join(holders[:3])}" if holders else "")
+        if view.status.get("message") != message:
+            await self._tell_to_wait(view, message)
         self.queue.add_after((view.namespace, view.name), 5.0)
         return False
 
-    async def _told_to_wait(self, view: WorkflowView, holders: Sequence[str]) -> None:
-        """Tell a run who has the lock.
+    async def _tell_to_wait(self, view: WorkflowView, message: str) -> bool:
+        return await self._try_status(view, {"phase": "Pending", "reason": "Waiting", "message": message})
 
-        An operator before this one may have given the lock to this run and died with that write under way: whoever
-        has been told something else cannot get it so any more, since the write is for an older version.
+    async def _is_fenced(self, view: WorkflowView, holders: int) -> bool:
+        """Whether nobody but who is known can have the lock of a run, so that it may be given to the run now.
+
+        An operator before this one may have given it to a run and died with that write under way. So before a lock is
+        given for the first time, all who could have it are written to, where there are more than it has room for:
+        what is under way is for an older version then, and refused.
         """
-        sync = view.spec["synchronization"]
-        kind = "mutex" if "mutex" in sync else "semaphore"
-        name = sync.get("mutex") or sync["semaphore"]["name"]
-        held = f", held by {', '.join(holders[:3])}" if holders else ""
-        message = f"waits for {kind} {name!r}{held}"
-        status: dict[str, object] = {"phase": "Pending", "reason": "Waiting", "message": message}
-        if view.status.get("message") == message or await self._try_status(view, status):
-            self._told.add(view.uid)
-
-    def _rivals(self, view: WorkflowView) -> list[WorkflowView]:
-        """The runs that want the same lock, do not have it as far as is known, and have not been told so."""
-        lock, known = _lock_of(view), {view.uid, *self._told, *self._granted}
-        return [
+        lock = _lock_of(view)
+        if lock is None or lock in self._fenced:
+            return True
+        rivals = [
             other for other in self.cluster.workflows.objects.values()
-            if other.uid not in known and _lock_of(other) == lock
-            and not other.ended and not other.deleting and not other.status.get("engine")
+            if other.uid != view.uid and _lock_of(other) == lock and not other.ended
+            and not other.status.get("engine") and other.uid not in self._granted
         ]  # fmt: skip
+        if holders + len(rivals) < _limit(view):
+            return True
+        if lock in self._fencing:
+            return False
+        self._fencing.add(lock)
+        try:
+            asked = f"asked again at {datetime.fromtimestamp(self.clock(), UTC).isoformat()}"
+            written = [await self._tell_to_wait(other, f"{_waits_for(other)}, {asked}") for other in rivals]
+        finally:
+            self._fencing.discard(lock)
+        if all(written):
+            self._fenced.add(lock)
+        return False  # whoever has come first meanwhile is seen at the next look
 
     def _lock(self, view: WorkflowView) -> tuple[list[str] | None, bool]:
         """Who holds the lock that a run needs (None: it needs none), and whether the run is the next."""
@@ -210,7 +219,6 @@ class Ending:
         """Carry a run that has ended, or is being deleted, to its end; whether it can be forgotten."""
         for kind, name in list(self.cluster.live_objects(view.namespace, view.uid)):
             await self.cluster.delete(kind, view.namespace, name)
-        self._told.discard(view.uid)
         if view.ended:
             self.wake_waiting(view)
         if SLURM_FINALIZER in view.finalizers and not await self._jobs_cancelled(view, run):
@@ -292,6 +300,12 @@ def _cancel(run: Run, now: float) -> None:
     engine.graph = replace(engine.graph, policy=replace(engine.graph.policy, on_exit=None))
     engine.handle(Stopped(now, kill=True, reason="its Workflow was deleted"))
     run.version += 1
+
+
+def _waits_for(view: WorkflowView) -> str:
+    sync = view.spec["synchronization"]
+    kind = "mutex" if "mutex" in sync else "semaphore"
+    return f"waits for {kind} {sync.get('mutex') or sync['semaphore']['name']!r}"
 
 
 def _is_mirrored(view: WorkflowView) -> bool:

@@ -15,7 +15,7 @@ from headwater.backends.signals import RunInterrupted, SignalGuard
 from headwater.backends.untracked import Untracked
 from headwater.blocks.compile import Compiled
 from headwater.configuration import cache_dir, config, settings, warn_of_slips
-from headwater.document.graph import to_graph
+from headwater.document.graph import to_graph, without_units
 from headwater.document.problems import as_declared, nearest, wrong_type
 from headwater.engine import Engine, Graph, Known, Phase
 from headwater.engine.events import Stopped
@@ -282,13 +282,7 @@ def _graph_of(compiled: Compiled, *, units: bool) -> Graph:
         known = {}
         object.__setattr__(compiled, "_graphs", known)
     if units not in known:
-        blocks = compiled.spec["blocks"]
-        if not units:
-            blocks = [
-                {**block, "placement": "nodes" if block.get("placement") == "nodes" else None}
-                for block in blocks
-            ]
-        known[units] = to_graph({**compiled.spec, "blocks": blocks})
+        known[units] = to_graph(compiled.spec if units else without_units(compiled.spec))
     return known[units]
 
 

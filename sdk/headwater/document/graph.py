@@ -151,6 +151,19 @@ def runs_in_one_place(blocks: Sequence[Spec], name: str) -> bool:
     return suits(name)
 
 
+def without_units(spec: Spec) -> Spec:
+    """The spec for who runs all blocks in one place anyway: no block is a unit, so that each of its tasks is seen.
+
+    >>> without_units({"blocks": [{"name": "b", "placement": "unit"}]})["blocks"][0]["placement"] is None
+    True
+    """
+    apart = ("nodes", None)
+    blocks = [
+        each if each.get("placement") in apart else {**each, "placement": None} for each in spec["blocks"]
+    ]
+    return {**spec, "blocks": blocks}
+
+
 def blocks_called(node: Spec) -> list[str]:
     """The names of the blocks that a node of a document calls itself.
 

@@ -282,6 +282,10 @@ class Engine:
         return None
 
     def _adopt(self, state: NodeState, known: Known) -> bool:
+        if known.failure is not None:
+            state.started_at = self.now
+            self.end(state, Phase.FAILED, failure=known.failure)
+            return True
         if isinstance(state.node.kind, Map) and known.phase not in LIVE:
             return False
         if known.phase in LIVE or known.phase is Phase.SKIPPED:

@@ -42,6 +42,8 @@ class Known:
     outputs: Mapping[str, object] = field(default_factory=dict)
     answer: bool | None = None
     items: tuple[Range, ...] = ()
+    failure: Failure | None = None
+    """Why it failed, where that is to stand; without one, what failed runs again."""
 
 
 @dataclass(slots=True)

@@ -62,10 +62,12 @@ def lost_in(connection: Connection, now: float | None = None) -> list[dict[str, 
         f"SELECT run_id, host, pid, process, heartbeat_at, version FROM run WHERE {_UNFINISHED} AND pid <> 0"
     )
     lost = []
-    for run_id, host, pid, process, heartbeat_at, version in connection.rows(sql):
+    rows = connection.rows(sql)
+    now = connection.now() if now is None and rows else now
+    for run_id, host, pid, process, heartbeat_at, version in rows:
         if not isinstance(pid, int) or not isinstance(process, str):
             continue  # a damaged row says nothing of a process
-        if _lives(host, pid, process, heartbeat_at, connection.now() if now is None else now):
+        if _lives(host, pid, process, heartbeat_at, now or 0.0):
             continue
         message = f"the process {pid} on {host} ended without a word"
         lost.append({"run": run_id, "at": heartbeat_at, "message": message, "version": version})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,6 +12,8 @@ from headwater.errors import UsageError
 from headwater.records.connection import Connection, Step
 from headwater.records.log_files import log_file
 from headwater.records.reading import reading
+
+logger = logging.getLogger("headwater.records")
 
 BATCH = 500
 """Runs that are removed in one transaction."""
@@ -84,9 +87,13 @@ def _logs_of(run_ids: Sequence[str]) -> list[Path]:
 def _logs_removed(run_ids: Sequence[str]) -> int:
     removed = 0
     for log in _logs_of(run_ids):
-        with suppress(FileNotFoundError):
+        try:
             log.unlink()
             removed += 1
+        except FileNotFoundError:
+            pass  # it printed nothing, or ran elsewhere
+        except OSError as error:
+            logger.warning("the log %s stays: %s", log, error)
     return removed
 
 

@@ -69,10 +69,11 @@ class Driver:
         self._posted: deque[Event] = deque()
         self._next_look = 0.0
 
-    def run(self) -> None:
-        """Start the run and stay with it until the engine says that it is over."""
+    def run(self, began: float | None = None) -> None:
+        """Start the run, or go on with one that `began` before, and stay until the engine says that it is over."""
         engine = self.engine
-        self._carry_out(engine.start(self.clock()))
+        at = self.clock() if began is None else began
+        self._carry_out(engine.start(at), at)
         while not engine.ended:
             happened = self.executor.wait(self._patience())
             # What a person has said meanwhile comes first: after a `stop` nothing more is started.
@@ -102,7 +103,7 @@ class Driver:
         if self.watchers:
             for watcher in self.watchers:
                 watcher.happened(event)
-        self._carry_out(commands)
+        self._carry_out(commands, event.at)
 
     def seconds_to_next_timer(self) -> float | None:
         """How long until the earliest timer is due."""
@@ -116,7 +117,7 @@ class Driver:
             return self.poll if patience is None else min(patience, self.poll)
         return patience
 
-    def _carry_out(self, commands: list[Command]) -> None:
+    def _carry_out(self, commands: list[Command], at: float) -> None:
         if self.watchers:
             changes = self.engine.take_changes()
             for watcher in self.watchers:
@@ -128,7 +129,7 @@ class Driver:
             kind = type(command)
             if kind is SetTimer:
                 assert isinstance(command, SetTimer)
-                due = self.clock() + command.seconds
+                due = at + command.seconds
                 self._due[command.key] = due
                 heapq.heappush(self._timers, (due, command.key))
             elif kind is ClearTimer:

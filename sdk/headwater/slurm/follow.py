@@ -6,7 +6,7 @@ does not begin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from headwater.slurm.errors import SlurmAway
@@ -20,6 +20,7 @@ from headwater.slurm.states import (
     Cause,
     cause_of,
     died,
+    has_reason,
     is_queued,
     lost,
     mistaken,
@@ -34,6 +35,7 @@ FIRST_QUESTION = 1.0
 SLOWER = 1.5
 SHARE_OF_TIME = 20
 """A look is not repeated before this many times the time that it took: looking never costs more than 5%."""
+_QUEUED, _QUEUED_WHY = "queued", "queued for a reason"
 LATE_MARKER_SECONDS = 2.0
 """How long a marker may come after Slurm has said how the task ended, where it says that it ended badly."""
 
@@ -244,18 +246,24 @@ class Follower:
                 if record.state == "RUNNING" and index not in job.begun:
                     job.begun.add(index)
                     seen.append(Begun(job.name, index))
-        for record in pending or records:
-            held = why_it_waits(record)
-            in_turn = not held and not job.begun and record.state in WAITING
-            said = (
-                "in turn" if in_turn else held
-            )  # the reasons of an ordinary wait change with every other job
-            if said and said != job.said:
-                job.said = said
-                seen.append(Waits(job.name, held or is_queued(record), in_turn))
+        runs = any(record.state == "RUNNING" for record in records)
+        seen += self._why_it_waits(job, pending or records, runs=runs)
         if suspects:
             seen += self._judge(job, suspects, exact, now, pending=bool(pending))
         return seen
+
+    def _why_it_waits(self, job: Followed, records: Sequence[Record], *, runs: bool) -> Iterator[Seen]:
+        if runs and job.said in (_QUEUED, _QUEUED_WHY):
+            job.said = ""  # until it is requeued
+        for record in records:
+            held = why_it_waits(record)
+            if not held and (runs or record.state not in WAITING):
+                continue
+            # The reasons of an ordinary wait change with every other job: the first that Slurm names is enough.
+            said = held or (_QUEUED_WHY if has_reason(record) else _QUEUED)
+            if said != job.said and (said, job.said) != (_QUEUED, _QUEUED_WHY):
+                job.said = said
+                yield Waits(job.name, held or is_queued(record), in_turn=not held)
 
     def _judge(
         self,

@@ -167,6 +167,11 @@ def why_it_waits(record: Record) -> str:
     return f"Slurm job {record.where} waits: {found.format(where=record.where)}" if found else ""
 
 
+def has_reason(record: Record) -> bool:
+    """Whether Slurm has said yet why a job waits."""
+    return record.reason.strip("()") not in ("", "None")
+
+
 def is_queued(record: Record) -> str:
     """What there is to say of a job that waits for its turn.
 
@@ -174,4 +179,4 @@ def is_queued(record: Record) -> str:
     'Slurm job 17 is queued (Resources)'
     """
     reason = record.reason.strip("()")
-    return f"Slurm job {record.where} is queued" + (f" ({reason})" if reason not in ("", "None") else "")
+    return f"Slurm job {record.where} is queued" + (f" ({reason})" if has_reason(record) else "")

@@ -231,7 +231,8 @@ def test_a_mutex_that_is_given_is_nobody_elses_before_the_status_says_so() -> No
     run_simulated(run())
 
 
-def test_a_mutex_that_an_operator_gave_as_it_died_is_not_given_twice() -> None:
+@pytest.mark.parametrize("said", ["", "waits for mutex 'db'", "waits for mutex 'db', held by high"])
+def test_a_mutex_that_an_operator_gave_as_it_died_is_not_given_twice(said: str) -> None:
     async def run() -> None:
         world = World(lambda path, attempt, index: End(), 1)
         under_way: list[tuple[str, dict[str, Any]]] = []
@@ -247,9 +248,12 @@ def test_a_mutex_that_an_operator_gave_as_it_died_is_not_given_twice() -> None:
                     await patch(*under_way[0])
             return await patch(path, body)
 
+        world.submit("low", one_task(synchronization={"mutex": "db"}))
+        world.api.collection(WORKFLOWS)["low"]["status"] = (
+            {"phase": "Pending", "message": said} if said else {}
+        )
         world.api.patch = late  # type: ignore[method-assign]
         world.start_operator()
-        world.submit("low", one_task(synchronization={"mutex": "db"}))
         await world.until(lambda: bool(under_way))
         await world.stop_operator()
         world.submit("high", one_task(synchronization={"mutex": "db"}, priority=9))
@@ -259,6 +263,26 @@ def test_a_mutex_that_an_operator_gave_as_it_died_is_not_given_twice() -> None:
         await world.until(lambda: world.status("high").get("phase") == "Running")
         assert "engine" not in world.status("low")
         await world.finish("high", "low")
+        await world.stop_operator()
+
+    run_simulated(run())
+
+
+def test_a_semaphore_with_room_for_all_tells_nobody_to_wait() -> None:
+    async def run() -> None:
+        world = World(lambda path, attempt, index: End(), 1)
+        names = [f"r{index}" for index in range(4)]
+        for name in names:
+            world.submit(name, one_task(synchronization={"semaphore": {"name": "gpus", "limit": 4}}))
+        world.start_operator()
+        waited: set[str] = set()
+
+        def ended() -> bool:
+            waited.update(name for name in names if "waits for" in str(world.status(name).get("message")))
+            return all(world.status(name).get("phase") == "Succeeded" for name in names)
+
+        await world.until(ended)
+        assert waited == set()
         await world.stop_operator()
 
     run_simulated(run())

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 
 import pytest
 
@@ -66,9 +67,68 @@ WORK = """
         return [f"{type(each).__name__}: {each}" if isinstance(each, Exception) else "int" for each in y]
 
     @task
-    def grows() -> {"n": int}:
-        note("grows")
-        os.kill(os.getpid(), signal.SIGKILL)
+    def killed_once() -> {"n": int}:
+        if note("killed_once") == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 1
+
+    @task
+    def dies() -> {"n": int}:
+        note("dies")
+        os._exit(3)
+
+    @task
+    def waits_and_dies_twice() -> {"n": int}:
+        times = note("waits_and_dies_twice")
+        time.sleep(1)
+        if times <= 2:
+            os._exit(3)
+        return times
+
+    @task
+    def slow_item(x: int) -> {"y": int}:
+        note(f"slow_item {x}")
+        time.sleep(0.02)
+        if x % 3 == 2:
+            os._exit(4)
+        return x
+
+    @task
+    def exits(x: int) -> {"y": int}:
+        note(f"exits {x}")
+        if x == 0:
+            raise SystemExit(1)
+        if x == 1:
+            os._exit(4)
+        return x
+
+    @task
+    def sleeps_long() -> {"n": int}:
+        note("sleeps_long")
+        time.sleep(30)
+
+    @task
+    def asks() -> {"n": int}:
+        signal.signal(signal.SIGUSR1, lambda *_: note("usr1"))
+        times = note("asks")
+        if times == 1:
+            os.kill(1, signal.SIGUSR1)
+            time.sleep(0.3)
+            os._exit(3)
+        return times
+
+    @task
+    def leaves_a_file() -> {"n": int}:
+        times = note("leaves_a_file")
+        pathlib.Path("left").write_text(pathlib.Path("left").read_text() + "x" if times > 1 else "x")
+        if times == 1:
+            os._exit(3)
+        return len(pathlib.Path("left").read_text())
+
+    def decides(n):
+        if note("decides") == 1:
+            os._exit(3)
+        return True
 
     @task
     def sleeps() -> {"n": int}:
@@ -173,6 +233,89 @@ def test_an_item_that_ends_its_process_is_one_failed_item(work, policy, y):
     assert calls(work).count("item 1") == 1 + bool(more)
 
 
+def test_a_loop_that_is_tried_again_runs_as_often_as_it_says(work):
+    blocks = [
+        {"name": "main", "nodes": [{"name": "b", "call": {"block": "sub"}}]},
+        {"name": "sub", "nodes": [
+            {"name": "l", "loop": {"block": "pass", "iterations": 2}, "retry": {"limit": 2}}]},
+        {"name": "pass", "nodes": [task("dies", ["n"])]},
+    ]  # fmt: skip
+    failure = work.run("block", blocks, "b").failure
+    assert failure["type"] == "WorkerDied"
+    assert calls(work) == ["dies"] * 3
+
+
+def test_a_killed_task_is_tried_again_where_memory_was_not_the_reason(work):
+    ended = run(work, task("killed_once", ["n"], retry={"limit": 1}))
+    if ended.code == 137:
+        pytest.skip("the kernel does not say here whom it has killed for want of memory")
+    assert (ended.code, calls(work)) == (0, ["killed_once"] * 2)
+
+
+def test_pauses_before_retries_are_served_once(work):
+    backoff = {"initial": "1s", "factor": 1}
+    raises = task("raises", ["n"], continueOnFailure=True, retry={"limit": 1, "backoff": backoff})
+    dies = task("dies", ["n"], dependsOn=["raises"], retry={"limit": 2, "backoff": backoff})
+    began = time.monotonic()
+    assert run(work, raises, dies).failure["type"] == "WorkerDied"
+    assert time.monotonic() - began < 3 * 1.0 + 2.5
+    assert calls(work) == ["raises"] * 2 + ["dies"] * 3
+
+
+def test_items_that_had_ended_are_not_run_again(work):
+    many = task("gen", ["raw"], inputs={"n": {"value": 12}})
+    mapped = {"name": "m", "map": {"task": "work:slow_item", "over": {"x": {"from": "gen.raw"}}, "tolerate": "all"},
+              "outputs": {"y": {}}}  # fmt: skip
+    ended = run(work, many, mapped)
+    assert ended.code == 0, ended.err
+    assert sorted(calls(work)) == sorted(["gen", *(f"slow_item {x}" for x in range(12))])
+    assert [each for each in work.output(ended, "y") if isinstance(each, int)] == [0, 1, 3, 4, 6, 7, 9, 10]
+
+
+def test_an_item_that_left_by_sys_exit_is_not_run_again_either(work):
+    mapped = {"name": "m", "map": {"task": "work:exits", "over": {"x": {"from": "gen.raw"}}, "tolerate": "all"},
+              "outputs": {"y": {}}}  # fmt: skip
+    assert run(work, GEN, mapped).code == 0
+    assert calls(work) == ["gen", "exits 0", "exits 1", "exits 2"]
+
+
+def test_a_task_of_a_block_within_is_tried_again_and_seen(work):
+    inner = {"name": "inner", "placement": "unit", "nodes": [task("killed_once", ["n"], retry={"limit": 1})]}
+    inner["nodes"] = [task("waits_and_dies_twice", ["n"], retry={"limit": 2})]
+    blocks = [*unit({"name": "c", "call": {"block": "inner"}}), inner]
+    ended = work.run("block", blocks, "b")
+    assert ended.code == 0, ended.err
+    assert ("b/c/waits_and_dies_twice", "Succeeded", 3) in attempts(ended)
+    assert ended.report.at[1] - ended.report.at[0] > 3.0
+
+
+def test_a_timeout_goes_on_counting(work):
+    blocks = [{"name": "main", "nodes": [{"name": "b", "call": {"block": "sub"}, "timeout": "2500ms"}]},
+              {"name": "sub", "nodes": [task("waits_and_dies_twice", ["n"], retry={"limit": 5})]}]  # fmt: skip
+    assert work.run("block", blocks, "b").failure["class"] == "Timeout"
+
+
+def test_what_had_run_out_of_time_is_not_run_again(work):
+    inner = {"name": "inner", "nodes": [task("sleeps_long", ["n"])]}
+    late = {"name": "c", "call": {"block": "inner"}, "timeout": "1s", "continueOnFailure": True}
+    blocks = [*unit(late, task("dies", ["n"], dependsOn=["c"], retry={"limit": 1})), inner]
+    assert work.run("block", blocks, "b").failure["type"] == "WorkerDied"
+    assert calls(work) == ["sleeps_long", "dies", "dies"]
+
+
+def test_a_signal_that_only_says_something_does_not_end_it(work):
+    ended = run(work, task("asks", ["n"], retry={"limit": 1}))
+    assert ended.report.outputs == {"n": {"json": 2}}, ended.err
+    assert calls(work) == ["asks", "usr1", "asks"]
+
+
+def test_a_question_that_ends_the_process_is_a_failure_of_its_node(work):
+    asked = {"name": "c", "condition": {"task": "work:decides"}, "inputs": {"n": {"value": 1}}}
+    failure = run(work, asked).failure
+    assert (failure["type"], failure["node"]) == ("WorkerDied", "b/c")
+    assert calls(work) == ["decides"]
+
+
 def test_a_signal_to_the_pod_ends_it(work):
     process = work.start("block", unit(task("sleeps", ["n"])), "b")
     end = time.monotonic() + 30
@@ -188,3 +331,16 @@ def test_without_a_store_there_is_nothing_to_go_on_from(work):
     ended = run(work, GEN, task("always", ["n"], retry={"limit": 2}), store="")
     assert ended.code == 9
     assert calls(work) == ["gen", "always"]
+
+
+def test_the_folder_of_the_code_is_the_same_for_the_next_process(work):
+    bundle = work.folder / "bundle.zip"
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.write(work.folder / "project" / "work.py", "work.py")
+    work.environment["HEADWATER_CODE"] = str(bundle)
+    ended = run(
+        work,
+        task("leaves_a_file", ["n"], retry={"limit": 1}),
+        document={"code": {"configMap": "code-test"}},
+    )
+    assert ended.report.outputs == {"n": {"json": 2}}, ended.err

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from headwater.blocks.signals import ExitPipeline, Skipped
 from headwater.document.unit import TaskRecord, UnitReport
-from headwater.engine import Engine, Phase
+from headwater.engine import Engine, Known, Phase
 from headwater.engine.composite import every_end_skipped
 from headwater.engine.events import Failure
 from headwater.engine.graph import Block, ErrorClass, Graph, Task
@@ -16,11 +16,12 @@ from headwater.errors import DocumentError, StoreError, TaskTimeout
 from headwater.runtime.code import Code
 from headwater.runtime.driver import Driver
 from headwater.runtime.inline import InlineExecutor
+from headwater.runtime.pod.deaths import AtWork
 from headwater.runtime.pod.journal import Journal
 from headwater.runtime.pod.ledger import Ledger
 from headwater.runtime.pod.lines import prefixed_lines
 from headwater.runtime.pod.task import reported
-from headwater.runtime.pod.watched import Watched
+from headwater.runtime.pod.watched import Watched, failure_from
 from headwater.runtime.pod.work import Work
 
 
@@ -72,22 +73,36 @@ class _Unit:
     def run(self, inputs: Mapping[str, object]) -> UnitReport:
         work = self.work
         journal = Journal(work.values, work.spec.run, work.spec.path)
+        at_work = work.at_work
+        if at_work is not None:
+            self._adopt(journal, at_work)
         engine = Engine(self.graph, inputs, name=work.spec.name, known=journal.known, slots=1)
         executor = self._executor(journal)
-        ledger = Ledger(self.prefix, journal, executor)
+        ledger = Ledger(self.prefix, journal, executor, at_work)
         driver = Driver(engine, executor, clock=time.time, watchers=[ledger])
         executor.seconds_to_next_timer = driver.seconds_to_next_timer
         work.termination.driver = driver
         try:
             with prefixed_lines(not _is_single(self.graph.blocks[self.graph.entrypoint])):
                 work.termination.check()
-                driver.run()
+                driver.run(None if at_work is None else at_work.began)
         finally:
             work.termination.driver = None
             executor.release_claims()
             ledger.close()
         work.termination.check()
         return self._ended(engine, ledger.records)
+
+    def _adopt(self, journal: Journal, at_work: AtWork) -> None:
+        """Know what an earlier process of this pod has left: what failed for good, and items that had ended well."""
+        for path, final in at_work.finals().items():
+            failure = failure_from(final.failure, self.prefix + path)
+            journal.known[path] = Known(Phase.FAILED, failure=failure)
+            (journal.records[path],) = UnitReport.from_json({"tasks": [final.record]}).tasks
+        for path, results in at_work.kept().items():
+            journal.items_ended(path, results)
+            journal.known_items.setdefault(path, {}).update(results)
+        at_work.flushed()
 
     def _executor(self, journal: Journal) -> InlineExecutor:
         cache = self.work.cache if self.caches else None

@@ -16,8 +16,10 @@ PLACE = "/headwater/code/bundle.zip"
 PLACE_VARIABLE = "HEADWATER_CODE"
 
 
-def settle(code: Mapping[str, Any]) -> str:
+def settle(code: Mapping[str, Any], *, stays: bool = False) -> str:
     """Make the code importable and its folder the current one; that folder, "" where the code is the image's.
+
+    With `stays` it is the same folder for every process that the first one of a container starts.
 
     Raises:
         StoreError: the bundle is not there, or not the one that was named.
@@ -32,7 +34,7 @@ def settle(code: Mapping[str, Any]) -> str:
         return ""
     content = _read(place, said)
     _verify(content, code.get("digest"), said)
-    folder = _unpacked(content, said)
+    folder = _unpacked(content, said, os.getppid() if stays else os.getpid())
     sys.path.insert(0, folder)
     os.chdir(folder)
     return folder
@@ -67,12 +69,12 @@ def _verify(content: bytes, digest: object, said: str) -> None:
         )
 
 
-def _unpacked(content: bytes, said: str) -> str:
+def _unpacked(content: bytes, said: str, owner: int) -> str:
     import io
     import zipfile
 
     base = os.environ.get("TMPDIR", "/tmp")
-    folder = os.path.join(base, f"headwater-code-{os.getpid()}")
+    folder = os.path.join(base, f"headwater-code-{owner}")
     try:
         os.makedirs(folder, exist_ok=True)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
@@ -17,7 +18,10 @@ from headwater.runtime.exits import describe_exit
 from headwater.runtime.pod.deaths import AtWork
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
+_ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _MEMORY_EVENTS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
+_MOST_DEATHS = 10_000
+_BURIAL_SECONDS = 5.0
 
 
 def under_init(work: Callable[[AtWork | None], int]) -> int:
@@ -30,7 +34,7 @@ def under_init(work: Callable[[AtWork | None], int]) -> int:
 class _Init:
     def __init__(self, work: Callable[[AtWork | None], int]) -> None:
         self._work = work
-        self._at_work = AtWork()
+        self._at_work = AtWork() if hasattr(os, "memfd_create") else None
         self._told_to_end = 0
         self._worker = 0
 
@@ -55,7 +59,8 @@ class _Init:
                 os._exit(code if code >= 0 else 128 - code)
 
     def _pass_on(self, signum: int, _frame: FrameType | None) -> None:
-        self._told_to_end = signum
+        if signum in _ENDS:
+            self._told_to_end = signum
         with suppress(ProcessLookupError):  # it has just ended
             os.kill(self._worker, signum)
 
@@ -67,21 +72,32 @@ class _Init:
 
     def _goes_on(self, code: int, killed_for_memory: int | None) -> bool:
         """Whether another process is to take over from one that has ended so."""
-        if self._told_to_end:
+        at_work = self._at_work
+        if self._told_to_end or at_work is None or at_work.deaths >= _MOST_DEATHS:
             return False
         # Who needs more memory has to be given a container with more; that is said by the exit code.
         if code == -signal.SIGKILL and (
             killed_for_memory is None or _killed_for_memory() != killed_for_memory
         ):
             return False
-        where = self._at_work.died(code)
+        where = at_work.died(code)
         if where is None:
             return False
-        with suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)  # what it has started goes with it
+        _end_the_others()
         said = f"headwater: the process {describe_exit(code)} at {where}; another one goes on"
         print(said, file=sys.stderr, flush=True)
         return True
+
+
+def _end_the_others() -> None:
+    """What a process that has died had started goes with it: it may hold what the next one needs."""
+    with suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+    end = time.monotonic() + _BURIAL_SECONDS
+    with suppress(ChildProcessError):  # nobody is left
+        while time.monotonic() < end:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.005)
 
 
 def _killed_for_memory() -> int | None:

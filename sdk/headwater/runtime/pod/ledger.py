@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from headwater.document.unit import TaskRecord, UnitReport
 from headwater.engine import ENDED, NodeState, Phase
 from headwater.engine.events import Event, ItemsSucceeded
-from headwater.engine.graph import Loop
+from headwater.engine.graph import Loop, Node
 from headwater.runtime.inline import InlineExecutor
 from headwater.runtime.pod import report
+from headwater.runtime.pod.deaths import AtWork
 from headwater.runtime.pod.journal import Journal
 from headwater.runtime.pod.texts import clean, cut
 
@@ -21,8 +22,11 @@ _ERROR = 500
 class Ledger:
     """A watcher of the engine inside a unit."""
 
-    def __init__(self, prefix: str, journal: Journal, executor: InlineExecutor) -> None:
+    def __init__(
+        self, prefix: str, journal: Journal, executor: InlineExecutor, at_work: AtWork | None = None
+    ) -> None:
         self._prefix = prefix
+        self._at_work = at_work
         self._journal = journal
         self._executor = executor
         self._records: dict[str, TaskRecord] = {}
@@ -44,8 +48,20 @@ class Ledger:
                 self._records[state.path] = kept or self._record(state)
                 if kept is None and _may_be_kept(state):
                     self._journal.node_ended(state, self._records[state.path])
+                elif kept is None:
+                    self._failed_for_good(state)
         if len(self._records) != before:
             self._tell()
+
+    def _failed_for_good(self, state: NodeState) -> None:
+        """Another process in this pod takes the failure over, unless something around it may be tried again."""
+        if self._at_work is None or state.failure is None or state.phase is not Phase.FAILED:
+            return
+        if self._journal.is_open and not any(owner.policy.retry.limit for owner in _around(state)):
+            from headwater.runtime.pod.failures import as_data
+
+            record = UnitReport(tasks=(self._records[state.path],)).to_json()["tasks"][0]
+            self._at_work.fails_for_good(state.path, as_data(state.failure), record)
 
     def _tell(self) -> None:
         """Leave word of what has ended so far, in case that this process is killed."""
@@ -60,7 +76,8 @@ class Ledger:
         if not isinstance(event, ItemsSucceeded) or not self._journal.is_open:
             return
         self._items.setdefault(event.path, []).extend(event.ranges)
-        if event.at - self._flushed < _FLUSH_SECONDS:
+        wants_flush = self._at_work is not None and self._at_work.wants_flush
+        if event.at - self._flushed < _FLUSH_SECONDS and not wants_flush:
             return
         self._flushed = event.at
         for path, ranges in self._items.items():
@@ -69,6 +86,8 @@ class Ledger:
                 results = {i: job.results[i] for start, stop in ranges for i in range(start, stop)}
                 self._journal.items_ended(path, results)
         self._items.clear()
+        if self._at_work is not None:
+            self._at_work.flushed()
 
     def approval_asked(self, path: str, message: str) -> None:
         """Blocks that wait for a person are no units."""
@@ -103,10 +122,13 @@ def _may_be_kept(state: NodeState) -> bool:
         return False  # for a reason outside of it, which will be there again
     if state.phase not in (Phase.SUCCEEDED, Phase.CACHED, Phase.SKIPPED):
         return False
+    # Passes without end begin anew.
+    return not any(isinstance(node.kind, Loop) and node.kind.iterations is None for node in _around(state))
+
+
+def _around(state: NodeState) -> Iterator[Node]:
+    """The nodes that hold a node, the nearest first."""
     frame = state.frame
     while frame.owner is not None:
-        kind = frame.owner.node.kind
-        if isinstance(kind, Loop) and kind.iterations is None:
-            return False  # passes without end; they begin anew
+        yield frame.owner.node
         frame = frame.owner.frame
-    return True

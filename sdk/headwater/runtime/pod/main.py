@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(text: str, at_work: AtWork | None) -> int:
     _unbuffered()
-    began = time.time()
+    began = time.time() if at_work is None else at_work.began
     gc.disable()  # what is loaded stays; to look for garbage in it costs a twentieth of the start
     with Termination(lambda ended: report.write(_terminated(ended, began))) as termination:
         try:

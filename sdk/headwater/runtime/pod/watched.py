@@ -1,22 +1,29 @@
-"""Runs the tasks of a unit one after the other; an end of the process counts as a failure of the one that it was at."""
+"""Runs the tasks of a unit one after the other; an end of the process counts as a failure of what it was at."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from headwater.engine.commands import Start, StartItems
+from headwater.blocks.signals import ExitPipeline
+from headwater.engine.commands import Command, Decide, Measure, Start, StartItems
 from headwater.engine.events import Event, Failed, Failure
-from headwater.engine.graph import ErrorClass
+from headwater.engine.graph import ErrorClass, Task
 from headwater.errors import WorkerDied
 from headwater.runtime.failures import failure_of
 from headwater.runtime.inline import InlineExecutor
-from headwater.runtime.pod.deaths import AtWork
+from headwater.runtime.interrupts import TaskInterrupted
+from headwater.runtime.items import Cached
+from headwater.runtime.pod.deaths import AtWork, Described, Ended, Key
 from headwater.runtime.unit import UnitFailed
 
 
 class Watched(InlineExecutor):
-    """An executor whose process is replaced when a task ends it. `resumes`: whether another would go on from here."""
+    """An executor whose process is replaced when a task ends it. `resumes`: whether another would go on from here.
+
+    What failed in an earlier process is told again at the time when it did, in its order, and not done again.
+    """
 
     def __init__(
         self, at_work: AtWork, resumes: Callable[[], bool], *args: object, **options: object
@@ -24,21 +31,39 @@ class Watched(InlineExecutor):
         super().__init__(*args, **options)
         self._at_work = at_work
         self._resumes = resumes
-        self._earlier = at_work.failed
+        self._earlier: dict[Key, deque[Ended]] = at_work.attempts()
 
     def _start(self, command: Start) -> Sequence[Event]:
-        path, attempt = command.path, command.attempt
-        failure = self._failed_before(path, attempt, None)
-        if failure is not None:
-            return [Failed(path, attempt, failure, self.clock())]
-        self._begins(path, attempt, None)
+        key: Key = (command.path, None)
+        return self._again(key, command.attempt) or self._watched(
+            key, lambda: super(Watched, self)._start(command)
+        )
+
+    def answer(self, command: Command) -> Sequence[Event]:
+        """Do a command that needs no worker; some run the user's code."""
+        if isinstance(command, Measure) or (
+            isinstance(command, Decide) and isinstance(command.question, Task)
+        ):
+            key: Key = (command.path, getattr(command, "stage", "measure"))
+            return self._again(key, 1) or self._watched(key, lambda: super(Watched, self).answer(command))
+        return super().answer(command)
+
+    def _again(self, key: Key, attempt: int) -> Sequence[Event]:
+        entries = self._earlier.get(key)
+        if not entries:
+            return []
+        ended = entries.popleft()
+        return [Failed(key[0], attempt, self._failure(ended.failure, key), ended.at)]
+
+    def _watched(self, key: Key, work: Callable[[], Sequence[Event]]) -> Sequence[Event]:
+        self._begins(key)
         try:
-            events = super()._start(command)
+            events = work()
         finally:
             self._at_work.ends()
         for event in events:
             if isinstance(event, Failed):
-                self._fails(path, attempt, None, event.failure)
+                self._fails(key, event.failure, event.at)
         return events
 
     def runner_of(self, command: StartItems) -> Callable[[int, object], Any]:
@@ -46,48 +71,60 @@ class Watched(InlineExecutor):
         from headwater.runtime.caching import retries_below  # much to load, and only for maps
 
         runner = super().runner_of(command)
-        path, attempt = command.path, command.attempt
+        path = command.path
         # Tasks in the body of a map are tried again where they run; a process that dies takes that with it.
         retries = retries_below(self.graph, command.node)
 
         def run(index: int, item: object) -> Any:
-            failure = self._failed_before(path, attempt, index, retries)
-            if failure is not None:
+            key: Key = (path, index)
+            ended = _that_counts(self._earlier.get(key), retries)
+            if ended is not None:
+                failure = self._failure(ended.failure, key)
                 raise UnitFailed(failure.message, failure=failure)
-            self._begins(path, attempt, index)
+            self._begins(key)
             try:
-                return runner(index, item)
-            except Exception as error:
-                self._fails(path, attempt, index, failure_of(error, f"{self.prefix}{path}[{index}]"))
+                outputs = runner(index, item)
+            except (TaskInterrupted, ExitPipeline, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self._fails(key, failure_of(error, f"{self.prefix}{path}[{index}]"), self.clock())
                 raise
             finally:
                 self._at_work.ends()
+            if self._resumes():
+                self._at_work.keeps(path, index, outputs.outputs if type(outputs) is Cached else outputs)
+            return outputs
 
         return run
 
-    def _begins(self, path: str, attempt: int, index: int | None) -> None:
+    def _begins(self, key: Key) -> None:
         if self._resumes():
-            self._at_work.begins(path, attempt, index)
+            self._at_work.begins(key)
 
-    def _fails(self, path: str, attempt: int, index: int | None, failure: Failure) -> None:
+    def _fails(self, key: Key, failure: Failure, at: float) -> None:
         from headwater.runtime.pod.failures import as_data
 
-        self._at_work.fails(path, attempt, index, as_data(failure))
+        if self._resumes():
+            self._at_work.fails(key, as_data(failure), at)
 
-    def _failed_before(self, path: str, attempt: int, index: int | None, retries: int = 0) -> Failure | None:
-        """How this attempt ended in an earlier process; `retries` are deaths that do not count."""
-        found = [each for each in self._earlier if (each.path, each.index) == (path, index)]
-        here = [each for each in found if each.attempt == attempt]
-        goes_on_later = any(each.attempt > attempt for each in found)
-        if not here or (not goes_on_later and here[-1].died and len(here) <= retries):
-            return None
-        for each in here:  # the same attempt can come again, where a loop around it is tried again
-            self._earlier.remove(each)
-        where = path if index is None else f"{path}[{index}]"
-        return _failure(here[-1].failure, self.prefix + where)
+    def _failure(self, data: Described, key: Key) -> Failure:
+        where = f"{key[0]}[{key[1]}]" if isinstance(key[1], int) else key[0]
+        return failure_from(data, self.prefix + where)
 
 
-def _failure(data: Mapping[str, Any], where: str) -> Failure:
+def _that_counts(entries: deque[Ended] | None, retries: int) -> Ended | None:
+    """The next failure of an item: as many deaths as its tasks have retries are none."""
+    deaths = 0
+    while entries:
+        ended = entries.popleft()
+        deaths += ended.died
+        if not ended.died or deaths > retries:
+            return ended
+    return None
+
+
+def failure_from(data: Mapping[str, Any], where: str) -> Failure:
+    """A failure of an earlier process; `where` for one that names no node."""
     from headwater.runtime.pod.failures import exception_of
 
     error = WorkerDied(data["message"]) if data["type"] == "WorkerDied" else exception_of(data)

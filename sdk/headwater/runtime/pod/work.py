@@ -94,9 +94,10 @@ class Work:
     @cached_property
     def graph(self) -> Graph:
         """The engine's graph of the document."""
-        from headwater.document.graph import to_graph
+        from headwater.document.graph import to_graph, without_units
 
-        return to_graph(self.spec.document)
+        is_block = self.spec.does == "block"
+        return to_graph(without_units(self.spec.document) if is_block else self.spec.document)
 
     @property
     def node(self) -> Node:
@@ -108,7 +109,7 @@ class Work:
     def code(self, refs: Iterable[str] | None = None) -> Code:
         """The code, importable from here on; of what the document carries by value, what `refs` names."""
         document = self.spec.document
-        self.folder = bundle.settle(document.get("code") or {})
+        self.folder = bundle.settle(document.get("code") or {}, stays=self.at_work is not None)
         parameters = document.get("parameters") or {}
         surroundings.settle(parameters)
         return Code(inline_objects(document, refs), parameters)
