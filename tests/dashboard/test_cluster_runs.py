@@ -169,7 +169,7 @@ def test_a_node_that_waits_for_a_machine_says_what_would_fit(place: Place, shown
     run_id = shown.run(run)
 
     def node() -> dict[str, Any]:
-        (found,) = shown.get(f"runs/{run_id}/nodes")["items"]
+        (found,) = shown.get(f"runs/{run_id}/nodes")["nodes"]
         return dict(found)
 
     until_true(lambda: "640" in node()["message"], "it does not say why it waits", 60)
