@@ -13,9 +13,9 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from headwater.engine.data import data
 from headwater.runtime.exits import describe_exit
 
 _SIZE = 64 * 1024
@@ -29,7 +29,7 @@ Key = tuple[str, "int | str | None"]
 """The path of a node; with the index of an item, or the stage of a question."""
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Ended:
     """An attempt that failed at a time in an earlier process; `died`: and ended it."""
 
@@ -38,7 +38,7 @@ class Ended:
     died: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@data
 class Final:
     """A node that had failed for good: why, and its record as plain data."""
 
