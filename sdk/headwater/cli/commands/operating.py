@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,4 +25,24 @@ def run_operator(given: Mapping[str, Any]) -> None:
         raise UsageError("--shards needs leader election", fix="Leave out --no-leader-election.")
     if options["log_format"] not in ("text", "json"):
         raise UsageError(f"unknown log format {options['log_format']!r}", fix="One of: text, json.")
+    if not re.fullmatch(r"[\w./:@-]+", options.get("image", "image")):
+        raise UsageError(f"--image {options['image']!r} names no image", fix="Write it as REGISTRY/NAME:TAG.")
+    if "database_url" in options:
+        _refuse_wrong_url(options["database_url"])
     raise typer.Exit(run(OperatorOptions(**options)))
+
+
+def _refuse_wrong_url(url: str) -> None:
+    """A slip is told at once, not when this operator's turn comes."""
+    import sqlalchemy
+    from sqlalchemy import exc
+
+    from headwater.records.connection import shown, with_driver
+
+    try:
+        sqlalchemy.make_url(with_driver(url)).get_dialect().import_dbapi()
+    except (exc.ArgumentError, exc.NoSuchModuleError, ImportError, ValueError) as error:
+        raise UsageError(
+            f"--database-url {shown(url)!r} cannot be used: {error}",
+            fix="Write it as postgresql://USER:PASSWORD@HOST/NAME.",
+        ) from error
