@@ -124,7 +124,8 @@ def namespace(cluster: Cluster, _turn: None) -> Iterator[str]:
     cluster.api.post(
         "/api/v1/namespaces", {"metadata": {"name": name, "labels": {"headwater.dev/test": "true"}}}
     )
-    cluster.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda account: account)
+    # After the API server was killed the controllers come back one by one, later and later.
+    cluster.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda account: account, 180)
     yield name
     cluster.api.delete(f"/api/v1/namespaces/{name}")
 

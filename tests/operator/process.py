@@ -24,7 +24,8 @@ def new_namespace(cluster: Cluster) -> Iterator[str]:
     cluster.api.post(
         "/api/v1/namespaces", {"metadata": {"name": name, "labels": {"headwater.dev/test": "true"}}}
     )
-    cluster.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda account: account)
+    # After the API server was killed the controllers come back one by one, later and later.
+    cluster.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda account: account, 180)
     try:
         yield name
     finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from headwater.engine.graph import ErrorClass
 from headwater.slurm.cluster import Cluster
-from headwater.slurm.follow import Begun, Done, Ended, Follower, Seen
+from headwater.slurm.follow import Done, Ended, Follower, Seen
 from headwater.slurm.states import ACTIVE
 from headwater.slurm.submitting import find_or_cancel_others
 from headwater.slurm.transport import Transport
@@ -36,7 +36,7 @@ def transport(local: Cluster) -> Transport:
 
 
 def _follow(local: Cluster, tmp_path: Path, name: str, job: int, tasks: int) -> list[Seen]:
-    """All that a follower sees, to the end."""
+    """How tasks end, as a follower sees it to the end."""
     out = str(tmp_path / "out")
     with closing(local.open()) as transport:
         follower = Follower(
@@ -50,7 +50,7 @@ def _follow(local: Cluster, tmp_path: Path, name: str, job: int, tasks: int) -> 
             return not follower.jobs
 
         until(look)
-    return [each for each in seen if not isinstance(each, Begun)]
+    return [each for each in seen if isinstance(each, Done | Ended)]
 
 
 def _are_over(transport: Transport, *jobs: int) -> bool:
