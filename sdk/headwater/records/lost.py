@@ -61,13 +61,15 @@ def lost_in(connection: Connection, now: float | None = None) -> list[dict[str, 
     sql = (
         f"SELECT run_id, host, pid, process, heartbeat_at, version FROM run WHERE {_UNFINISHED} AND pid <> 0"
     )
-    lost = []
+    lost: list[dict[str, Any]] = []
     rows = connection.rows(sql)
-    now = connection.now() if now is None and rows else now
+    if not rows:
+        return lost
+    now = connection.now() if now is None else now
     for run_id, host, pid, process, heartbeat_at, version in rows:
         if not isinstance(pid, int) or not isinstance(process, str):
             continue  # a damaged row says nothing of a process
-        if _lives(host, pid, process, heartbeat_at, now or 0.0):
+        if _lives(host, pid, process, heartbeat_at, now):
             continue
         message = f"the process {pid} on {host} ended without a word"
         lost.append({"run": run_id, "at": heartbeat_at, "message": message, "version": version})

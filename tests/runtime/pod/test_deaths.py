@@ -280,8 +280,8 @@ def test_an_item_that_left_by_sys_exit_is_not_run_again_either(work):
 
 
 def test_a_task_of_a_block_within_is_tried_again_and_seen(work):
-    inner = {"name": "inner", "placement": "unit", "nodes": [task("killed_once", ["n"], retry={"limit": 1})]}
-    inner["nodes"] = [task("waits_and_dies_twice", ["n"], retry={"limit": 2})]
+    dies = task("waits_and_dies_twice", ["n"], retry={"limit": 2})
+    inner = {"name": "inner", "placement": "unit", "nodes": [dies]}
     blocks = [*unit({"name": "c", "call": {"block": "inner"}}), inner]
     ended = work.run("block", blocks, "b")
     assert ended.code == 0, ended.err

@@ -21,7 +21,7 @@ from headwater.runtime.pod.journal import Journal
 from headwater.runtime.pod.ledger import Ledger
 from headwater.runtime.pod.lines import prefixed_lines
 from headwater.runtime.pod.task import reported
-from headwater.runtime.pod.watched import Watched, failure_from
+from headwater.runtime.pod.watched import Watched
 from headwater.runtime.pod.work import Work
 
 
@@ -95,6 +95,8 @@ class _Unit:
 
     def _adopt(self, journal: Journal, at_work: AtWork) -> None:
         """Know what an earlier process of this pod has left: what failed for good, and items that had ended well."""
+        from headwater.runtime.pod.failures import failure_from
+
         for path, final in at_work.finals().items():
             failure = failure_from(final.failure, self.prefix + path)
             journal.known[path] = Known(Phase.FAILED, failure=failure)

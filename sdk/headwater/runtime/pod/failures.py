@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from headwater.errors import TaskFailed
+from headwater.errors import TaskFailed, WorkerDied
 from headwater.runtime.failures import failure_of
 from headwater.runtime.pod import surroundings
 from headwater.runtime.pod.texts import clean, cut
@@ -43,6 +43,26 @@ def as_data(failure: Failure) -> Described:
         if pickled:
             found["pickle"] = pickled
     return found
+
+
+def failure_from(data: Mapping[str, Any], where: str) -> Failure:
+    """The failure that `as_data` has written; `where` is the node of one that names none.
+
+    >>> failure_from(described(ValueError("no"), "gen"), "").exception
+    ValueError('no')
+    """
+    from headwater.engine.events import Failure
+    from headwater.engine.graph import ErrorClass
+
+    error = WorkerDied(data["message"]) if data["type"] == "WorkerDied" else exception_of(data)
+    return Failure(
+        data["type"],
+        data["message"],
+        ErrorClass(data["class"]),
+        data.get("node") or where,
+        data.get("traceback", ""),
+        error,
+    )
 
 
 def exception_of(failure: Mapping[str, Any]) -> BaseException:

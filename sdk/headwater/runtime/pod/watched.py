@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from headwater.blocks.signals import ExitPipeline
 from headwater.engine.commands import Command, Decide, Measure, Start, StartItems
 from headwater.engine.events import Event, Failed, Failure
-from headwater.engine.graph import ErrorClass, Task
-from headwater.errors import WorkerDied
+from headwater.engine.graph import Task
 from headwater.runtime.failures import failure_of
 from headwater.runtime.inline import InlineExecutor
 from headwater.runtime.interrupts import TaskInterrupted
@@ -108,6 +107,8 @@ class Watched(InlineExecutor):
             self._at_work.fails(key, as_data(failure), at)
 
     def _failure(self, data: Described, key: Key) -> Failure:
+        from headwater.runtime.pod.failures import failure_from
+
         where = f"{key[0]}[{key[1]}]" if isinstance(key[1], int) else key[0]
         return failure_from(data, self.prefix + where)
 
@@ -121,18 +122,3 @@ def _that_counts(entries: deque[Ended] | None, retries: int) -> Ended | None:
         if not ended.died or deaths > retries:
             return ended
     return None
-
-
-def failure_from(data: Mapping[str, Any], where: str) -> Failure:
-    """A failure of an earlier process; `where` for one that names no node."""
-    from headwater.runtime.pod.failures import exception_of
-
-    error = WorkerDied(data["message"]) if data["type"] == "WorkerDied" else exception_of(data)
-    return Failure(
-        data["type"],
-        data["message"],
-        ErrorClass(data["class"]),
-        data.get("node") or where,
-        data.get("traceback", ""),
-        error,
-    )
