@@ -245,7 +245,7 @@ class Reconciler:
             return True
         since = self.clock() - run.written_at
         # A large status costs the API server much, so it is written the less often the longer that takes.
-        pause = run.write_seconds if waiting else max(WRITE_INTERVAL, 10 * run.write_seconds)
+        pause = run.write_seconds if waiting else max(WRITE_INTERVAL, 20 * run.write_seconds)
         if since < min(pause, LONGEST_PAUSE) and not run.engine.ended:
             self.queue.add_after(run.key, min(pause, LONGEST_PAUSE) - since)
             return not waiting

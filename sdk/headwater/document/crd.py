@@ -174,7 +174,9 @@ def schema_of(kind: str) -> Schema:
             "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}."},
             "kind": {"type": "string", "description": f"{kind}."},
             "metadata": {"type": "object"},
-            "spec": _Structural(defined, _SPEC_SHAPES, keep_unknown=True).of(written["properties"]["spec"]),
+            "spec": _Structural(
+                defined, _SPEC_SHAPES, keep_unknown=True, can_change=kind not in _ROOT_RULES
+            ).of(written["properties"]["spec"]),
             "status": _Structural(defined, _STATUS_SHAPES, keep_unknown=False).of(
                 written["properties"]["status"]
             ),
@@ -228,10 +230,13 @@ _STATUS_SHAPES: Shapes = {
 class _Structural:
     """From pydantic's JSON schema to what a CRD may hold: no references or alternatives, bounds everywhere."""
 
-    def __init__(self, defined: Mapping[str, Schema], shapes: Shapes, *, keep_unknown: bool) -> None:
+    def __init__(
+        self, defined: Mapping[str, Schema], shapes: Shapes, *, keep_unknown: bool, can_change: bool = True
+    ) -> None:
         self.defined = defined
         self.shapes = shapes
         self.keep_unknown = keep_unknown
+        self.can_change = can_change
 
     def of(self, written: Schema) -> Schema:
         """The structural form of a schema."""
@@ -269,7 +274,9 @@ class _Structural:
         if self.keep_unknown:
             found[_ANY] = True
         if name in RULES:
-            found["x-kubernetes-validations"] = [rule.as_dict() for rule in RULES[name]]
+            found["x-kubernetes-validations"] = [
+                rule.as_dict(once=rule.once and not self.can_change) for rule in RULES[name]
+            ]
         return found
 
     def _typed(self, written: Schema) -> Schema:
