@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,10 +119,31 @@ def test_what_can_be_selected_and_seen() -> None:
 
 def test_all_of_a_workflow_but_three_fields_is_fixed() -> None:
     schema = root(DEFINITIONS["Workflow"])
-    spec = schema["properties"]["spec"]
-    rules = [*spec["x-kubernetes-validations"], *schema["x-kubernetes-validations"]]
-    fixed = {rule["fieldPath"].rpartition(".")[2] for rule in rules if "oldSelf" in rule["rule"]}
-    assert fixed == set(spec["properties"]) - set(MUTABLE)
+    (rule,) = schema["x-kubernetes-validations"]
+    fixed = set(re.findall(r"self\.spec\.(\w+) == oldSelf\.spec\.\1", rule["rule"]))
+    assert fixed == set(schema["properties"]["spec"]["properties"]) - set(MUTABLE)
+
+
+def test_an_update_of_status_asks_no_rule_of_a_spec_that_cannot_change() -> None:
+    for kind in ("Workflow", "WorkflowTemplate"):
+        spec = root(DEFINITIONS[kind])["properties"]["spec"]
+        rules = [
+            each for _, schema in all_schemas(spec) for each in schema.get("x-kubernetes-validations", ())
+        ]
+        assert rules
+        for rule in rules:
+            assert rule["optionalOldSelf"] is True
+            assert rule["rule"].startswith("oldSelf.hasValue() || (")
+
+
+def test_what_can_change_is_asked_each_time() -> None:
+    for kind in ("CronWorkflow", "SlurmCluster"):
+        spec = root(DEFINITIONS[kind])["properties"]["spec"]
+        rules = [
+            each for _, schema in all_schemas(spec) for each in schema.get("x-kubernetes-validations", ())
+        ]
+        assert rules
+        assert not any("oldSelf" in rule["rule"] for rule in rules)
 
 
 def test_unknown_fields_are_kept_for_the_operator_to_refuse() -> None:

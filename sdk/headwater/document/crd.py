@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from headwater.document.resources import KINDS
-from headwater.document.rules import MUTABLE, RULES, UNCHANGED_BLOCKS, UNCHANGED_TEMPLATE, unchanged
+from headwater.document.rules import MUTABLE, RULES, UNCHANGED_TEMPLATE, unchanged
 
 GROUP = "headwater.dev"
 VERSION = "v1alpha1"
@@ -102,7 +102,8 @@ _KINDS: Mapping[str, _Kind] = {
 }  # fmt: skip
 
 
-_ROOT_RULES = {"Workflow": UNCHANGED_BLOCKS, "WorkflowTemplate": UNCHANGED_TEMPLATE}
+_FIXED = ("Workflow", "WorkflowTemplate")
+"""What cannot change after it was created, but for the fields that steer a run."""
 
 
 @cache
@@ -174,20 +175,21 @@ def schema_of(kind: str) -> Schema:
             "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}."},
             "kind": {"type": "string", "description": f"{kind}."},
             "metadata": {"type": "object"},
-            "spec": _Structural(
-                defined, _SPEC_SHAPES, keep_unknown=True, can_change=kind not in _ROOT_RULES
-            ).of(written["properties"]["spec"]),
+            "spec": _Structural(defined, _SPEC_SHAPES, keep_unknown=True, can_change=kind not in _FIXED).of(
+                written["properties"]["spec"]
+            ),
             "status": _Structural(defined, _STATUS_SHAPES, keep_unknown=False).of(
                 written["properties"]["status"]
             ),
         },
     }
     if kind == "Workflow":
-        spec = found["properties"]["spec"]
-        fixed = [name for name in spec["properties"] if name not in (*MUTABLE, "blocks")]
-        spec["x-kubernetes-validations"] += [unchanged(name).as_dict() for name in fixed]
-    if kind in _ROOT_RULES:
-        found["x-kubernetes-validations"] = [_ROOT_RULES[kind].as_dict()]
+        fixed = [
+            name for name in found["properties"]["spec"]["properties"] if name not in (*MUTABLE, "blocks")
+        ]
+        found["x-kubernetes-validations"] = [unchanged([*fixed, "blocks"]).as_dict()]
+    if kind == "WorkflowTemplate":
+        found["x-kubernetes-validations"] = [UNCHANGED_TEMPLATE.as_dict()]
     return found
 
 
@@ -275,7 +277,7 @@ class _Structural:
             found[_ANY] = True
         if name in RULES:
             found["x-kubernetes-validations"] = [
-                rule.as_dict(once=rule.once and not self.can_change) for rule in RULES[name]
+                rule.as_dict() if self.can_change else rule.at_creation() for rule in RULES[name]
             ]
         return found
 
