@@ -52,3 +52,10 @@ def test_an_intersection_is_what_both_have(steps, window):
     ours, model = both(steps)
     found = {index for start, stop in ours.intersection(*window) for index in range(start, stop)}
     assert found == model & set(range(*window))
+
+
+@given(changes)
+def test_a_set_of_indices_is_the_same_set(steps):
+    ours, model = both(steps)
+    assert IntervalSet.of(model) == ours
+    assert len(IntervalSet.of(model)) == len(model)

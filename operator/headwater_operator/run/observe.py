@@ -30,7 +30,7 @@ from headwater.engine.state import NodeState
 
 from headwater_operator.builders import MapStep, UnitStep, cluster_of
 from headwater_operator.diagnosis import Outcome, container_outputs, failure_of, outcome, report_in
-from headwater_operator.run.feed import declared_outputs, is_oom, map_step, needs_results
+from headwater_operator.run.feed import declared_outputs, is_oom, needs_results
 from headwater_operator.run.graph import ENTRY_UNIT
 from headwater_operator.run.memory import Expected, Run, Wave
 from headwater_operator.run.views import JobView, PodView
@@ -223,7 +223,7 @@ def _container_items(run: Run, sight: Sight, wave: Wave, index: int, found: Outc
     share = wave.share(index)
     if found.failure is not None:
         return items_failed(run, sight, wave, share, found.failure)
-    artifacts = sight.artifacts(run, map_step(run, wave), index)
+    artifacts = sight.artifacts(run, _by_name(run, wave), index)
     outputs, failure = results_of(run, wave.path, found.message, artifacts)
     if failure is not None:
         return items_failed(run, sight, wave, share, failure)
@@ -231,6 +231,13 @@ def _container_items(run: Run, sight: Sight, wave: Wave, index: int, found: Outc
         results = run.results.setdefault(wave.path, {})
         results.update({item: outputs for part in share for item in range(*part)})
     return [ItemsSucceeded(wave.path, tuple(share), sight.now)]
+
+
+def _by_name(run: Run, wave: Wave) -> MapStep:
+    """The step of a wave without its inputs, which can be long: each of its pods is asked for artifacts."""
+    state = run.engine.states[wave.path]
+    block, node = state.frame.plan.block.name, state.node.name
+    return MapStep(wave.path, wave.attempt, block, node, {}, {}, "", 1, None, 0, wave.chunk)
 
 
 def _reported_items(
@@ -370,8 +377,8 @@ def _absent(indexes: str, present: set[int]) -> list[Range]:
     if not indexes:
         return []
     absent = IntervalSet.parse(indexes)
-    for index in present:
-        absent.discard(index, index + 1)
+    for part in IntervalSet.of(present).ranges():
+        absent.discard(*part)
     return list(absent.ranges())
 
 

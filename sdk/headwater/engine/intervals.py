@@ -39,6 +39,23 @@ class IntervalSet:
             ranges.add(int(first), int(last or first) + 1)
         return ranges
 
+    @classmethod
+    def of(cls, indices: Iterable[int]) -> IntervalSet:
+        """The set of these indices, in whatever order they come.
+
+        >>> str(IntervalSet.of({7, 2, 1, 0}))
+        '0-2,7'
+        """
+        found = IntervalSet()
+        for index in sorted(set(indices)):
+            if found._stops and found._stops[-1] == index:
+                found._stops[-1] += 1
+            else:
+                found._starts.append(index)
+                found._stops.append(index + 1)
+            found._count += 1
+        return found
+
     def add(self, start: int, stop: int) -> None:
         """Put the indices from `start` up to, but without, `stop` into the set."""
         if stop <= start:
