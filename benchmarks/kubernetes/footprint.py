@@ -31,6 +31,8 @@ STATUS = {
     "nodes": {"a": {"phase": "Succeeded", "attempts": 1, "at": [1763849723.1, 0.4, 2.1]}},
 }
 ENDLESS = {"fake.headwater.dev/outcome": "manual"}
+SETTLING_SECONDS = 20
+"""A node that has run for 5 s is written down as running; until all are, the operator is not idle."""
 IDLE_SECONDS = 30
 
 
@@ -69,7 +71,7 @@ async def main(finished_runs: int, running_runs: int, kubeconfig: str) -> None:
             if len(found["items"]) >= running_runs:
                 break
             await asyncio.sleep(1)
-        await asyncio.sleep(5)
+        await asyncio.sleep(SETTLING_SECONDS)
         before = operator.cpu()
         await asyncio.sleep(IDLE_SECONDS)
         share = (operator.cpu() - before) / IDLE_SECONDS
