@@ -61,7 +61,11 @@ def test_a_failed_run_shows_the_users_own_frames_and_what_to_do_next(flowctl) ->
         (["run"], "Missing argument"),
         (["run", "gone.py"], "there is no file 'gone.py'"),
         (["run", "gone:flow"], "there is no module 'gone'"),
-        (["operator", "run", "--database-url", "nowhere"], "--database-url 'nowhere' cannot be used"),
+        (
+            ["operator", "run", "--database-url", "nowhere"],
+            "--database-url: the database URL nowhere is not valid",
+        ),
+        (["operator", "run", "--database-url", "postgresql://h:x/d"], "--database-url: the database URL"),
         (["operator", "run", "--image", "two words"], "--image 'two words' names no image"),
         (["run", "pipeline.py:total"], "A task runs in a workflow: `with Workflow() as w: total()`"),
         (["run", "gone.yaml"], "there is no file"),

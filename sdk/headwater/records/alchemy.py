@@ -28,19 +28,7 @@ class AlchemyConnection:
 
     def __init__(self, url: str, *, patience: float) -> None:
         self.url = url
-        try:
-            url = with_driver(url)
-            options = _options(url, patience)
-            self._engine = sqlalchemy.create_engine(url, connect_args=options, pool_size=1, max_overflow=0)
-        except (exc.ArgumentError, exc.NoSuchModuleError) as error:
-            raise RecordsError(
-                f"the database URL {shown(url)} is not valid: {error}", fix="Correct it."
-            ) from error
-        except ModuleNotFoundError as error:
-            raise RecordsError(
-                f"the database {shown(url)} needs the package {error.name!r}",
-                fix=f"pip install {error.name}.",
-            ) from error
+        self._engine = engine_of(url, patience=patience)
         self.dialect = self._engine.dialect.name
         self._patience = patience
         with self._transaction():
@@ -94,6 +82,31 @@ class AlchemyConnection:
     def close(self) -> None:
         """Close the connection."""
         self._engine.dispose()
+
+
+def engine_of(url: str, *, patience: float = 2.0) -> sqlalchemy.Engine:
+    """An engine for a URL, before anything is connected.
+
+    Raises:
+        RecordsError: the URL is not valid, or its driver is not there.
+    """
+    try:
+        found = with_driver(url)
+        options = _options(found, patience)
+        return sqlalchemy.create_engine(found, connect_args=options, pool_size=1, max_overflow=0)
+    except ModuleNotFoundError as error:
+        raise RecordsError(
+            f"the database {shown(url)} needs the package {error.name!r}", fix=f"pip install {error.name}."
+        ) from error
+    except (
+        exc.ArgumentError,
+        exc.NoSuchModuleError,
+        ValueError,
+    ) as error:  # ValueError: a port that is no number
+        raise RecordsError(
+            f"the database URL {shown(url)} is not valid: {error}",
+            fix="Write it as postgresql://USER:PASSWORD@HOST/NAME, or sqlite:///FILE.",
+        ) from error
 
 
 def _options(url: str, patience: float) -> dict[str, object]:

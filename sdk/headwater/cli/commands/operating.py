@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from headwater.errors import UsageError
+from headwater.errors import RecordsError, UsageError
 
 
 def run_operator(given: Mapping[str, Any]) -> None:
@@ -34,15 +34,9 @@ def run_operator(given: Mapping[str, Any]) -> None:
 
 def _refuse_wrong_url(url: str) -> None:
     """A slip is told at once, not when this operator's turn comes."""
-    import sqlalchemy
-    from sqlalchemy import exc
-
-    from headwater.records.connection import shown, with_driver
+    from headwater.records.alchemy import engine_of
 
     try:
-        sqlalchemy.make_url(with_driver(url)).get_dialect().import_dbapi()
-    except (exc.ArgumentError, exc.NoSuchModuleError, ImportError, ValueError) as error:
-        raise UsageError(
-            f"--database-url {shown(url)!r} cannot be used: {error}",
-            fix="Write it as postgresql://USER:PASSWORD@HOST/NAME.",
-        ) from error
+        engine_of(url)
+    except RecordsError as error:
+        raise UsageError(f"--database-url: {error.message}", fix=error.fix) from error
