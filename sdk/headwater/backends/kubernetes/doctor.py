@@ -20,7 +20,7 @@ from headwater.backends.kubernetes.refusals import INSTALL
 from headwater.errors import HeadwaterError
 
 STORE_CLAIM = "headwater-store"
-OLDEST_MINOR = 29
+OLDEST_MINOR = 30
 LEASE_PATIENCE = 45.0
 MOST_WAITING = 10
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
