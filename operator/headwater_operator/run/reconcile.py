@@ -37,7 +37,7 @@ from headwater_operator.run.waits import look_closer
 
 logger = logging.getLogger("headwater.operator.run")
 
-WRITE_INTERVAL = 0.25
+WRITE_INTERVAL = 0.5
 """Seconds between two writes of a status that nothing waits for."""
 
 LONGEST_PAUSE = 5.0
@@ -45,6 +45,8 @@ LONGEST_PAUSE = 5.0
 AT_ONCE = 20
 GATHER_SECONDS = 0.1
 """Of a run with more than so many things under way, what happens within this time is handled in one pass."""
+GATHER_ITEMS_SECONDS = 0.5
+"""The same for the pods of a Job: they follow each other without us."""
 
 
 class Recorder(Protocol):
@@ -105,7 +107,7 @@ class Reconciler:
             run.dirty_pods.add(pod.name)
             if pod.job and (gone or pod.ended):
                 run.dirty_jobs.add(pod.job)
-            self._wake(run)
+            self._wake(run, GATHER_ITEMS_SECONDS if pod.job else GATHER_SECONDS)
 
     def job_changed(self, namespace: str, job: JobView, gone: bool) -> None:
         """A Job of a run has changed."""
@@ -114,12 +116,12 @@ class Reconciler:
             run.dirty_jobs.add(job.name)
             self._wake(run)
 
-    def _wake(self, run: Run) -> None:
+    def _wake(self, run: Run, gather: float = GATHER_SECONDS) -> None:
         """Have a run looked at: at once, or with what else happens in a moment where much goes on in it."""
         if run.engine.running <= AT_ONCE:
             self.queue.add(run.key)
         else:
-            self.queue.add_after(run.key, GATHER_SECONDS)
+            self.queue.add_after(run.key, gather)
 
     # ------------------------------------------------------------ a pass
 
