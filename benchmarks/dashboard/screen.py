@@ -25,12 +25,12 @@ from playwright.sync_api import sync_playwright
 
 from tests.cluster.api import Api
 from tests.cluster.choice import Kind
-from tests.cluster.fixtures import Cluster
+from tests.cluster.fixtures import Cluster, new_namespace
 from tests.cluster.places import KUBECONFIG
 from tests.cluster.workflows import GROUP, spec_of, submit
 from tests.dashboard.browser import chromium
 from tests.dashboard.conftest import served
-from tests.operator.process import new_namespace, running_operator
+from tests.operator.process import running_operator
 
 LIMIT = 1.0
 TASK = """

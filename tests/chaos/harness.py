@@ -31,8 +31,7 @@ from headwater_operator.kube.connection import connect
 from tests.chaos.documents import Object, Plan, outcome_in
 from tests.chaos.launcher import Launcher
 from tests.chaos.proxy import FaultProxy, Faults
-from tests.cluster.fixtures import Cluster
-from tests.operator.process import new_namespace
+from tests.cluster.fixtures import Cluster, new_namespace
 
 WORKFLOWS = "/apis/headwater.dev/v1alpha1/namespaces/{}/workflows"
 PODS = "/api/v1/namespaces/{}/pods"

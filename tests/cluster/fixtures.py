@@ -117,17 +117,32 @@ def _up(kind: Kind) -> None:
         pytest.exit(f"the test cluster does not start:\n{done.stderr}", returncode=3)
 
 
-@pytest.fixture
-def namespace(cluster: Cluster, _turn: None) -> Iterator[str]:
-    """A fresh namespace; it is deleted after the test, without waiting."""
+@contextmanager
+def new_namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace for the time of a `with`."""
+    from tests.cluster.api import ApiError
+
     name = f"test-{uuid.uuid4().hex[:10]}"
     cluster.api.post(
         "/api/v1/namespaces", {"metadata": {"name": name, "labels": {"headwater.dev/test": "true"}}}
     )
     # After the API server was killed the controllers come back one by one, later and later.
     cluster.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda account: account, 180)
-    yield name
-    cluster.api.delete(f"/api/v1/namespaces/{name}")
+    try:
+        yield name
+    finally:
+        try:
+            cluster.api.delete(f"/api/v1/namespaces/{name}")
+        except ApiError as error:
+            if error.code not in (404, 409):  # the test has deleted it itself
+                raise
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, _turn: None) -> Iterator[str]:
+    """A fresh namespace; it is deleted after the test, without waiting."""
+    with new_namespace(cluster) as name:
+        yield name
 
 
 @pytest.fixture

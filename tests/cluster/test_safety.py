@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.fixtures import SMALL_IMAGE, Cluster
-from tests.operator.process import new_namespace, running_operator
+from tests.cluster.fixtures import SMALL_IMAGE, Cluster, new_namespace
+from tests.operator.process import running_operator
 
 pytestmark = pytest.mark.timeout(600)
 Json = dict[str, Any]

@@ -12,9 +12,9 @@ import yaml
 from headwater.backends.kubernetes.bundle import Bundle, pack
 
 from tests.cluster.api import Json
-from tests.cluster.fixtures import Cluster, _held
+from tests.cluster.fixtures import Cluster, _held, new_namespace
 from tests.cluster.workflows import GROUP, Run, create_bundle, submit, until_true, with_code
-from tests.operator.process import new_namespace, running_operator
+from tests.operator.process import running_operator
 from tests.slurm.login_node import login_node
 from tests.slurm.places import RESOURCE, WORK, Slot, host_address
 from tests.slurm.use import require

@@ -27,8 +27,8 @@ import yaml
 from headwater.backends.kubernetes.bundle import Bundle, pack
 
 from tests.cluster.api import Api, Json
-from tests.cluster.fixtures import SMALL_IMAGE, Cluster, _held
-from tests.operator.process import new_namespace, running_operator
+from tests.cluster.fixtures import SMALL_IMAGE, Cluster, _held, new_namespace
+from tests.operator.process import running_operator
 
 CODE = [Path(__file__).parent / name for name in ("tasks.py", "parameterized.py")]
 PATIENCE = 300.0

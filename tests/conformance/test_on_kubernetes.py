@@ -11,10 +11,10 @@ from headwater.backends import run
 from headwater.configuration import config
 
 import tests.conformance.cases.everything  # noqa: F401  # registers them
-from tests.cluster.fixtures import Cluster, _held
+from tests.cluster.fixtures import Cluster, _held, new_namespace
 from tests.conformance.case import CASES, ENDING_PROCESSES, Case, check_result
 from tests.conformance.kubernetes import ONE_POD_A_NODE, Outcome, Suite, claimed_folder, home
-from tests.operator.process import new_namespace, running_operator
+from tests.operator.process import running_operator
 
 pytestmark = [pytest.mark.xdist_group("conformance-kubernetes"), pytest.mark.timeout(1800)]
 RUNNING = [case for case in (CASES | ENDING_PROCESSES).values() if case.refusal is None]

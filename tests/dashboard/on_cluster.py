@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 from headwater.records import upgrade
 
-from tests.cluster.fixtures import Cluster, _held
+from tests.cluster.fixtures import Cluster, _held, new_namespace
 from tests.cluster.workflows import GROUP, Run, spec_of, submit
 from tests.operator.mirror.servers import Server
-from tests.operator.process import new_namespace, running_operator
+from tests.operator.process import running_operator
 
 SAYS = """
 nodes:

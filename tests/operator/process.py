@@ -5,35 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cluster.api import ApiError
 from tests.cluster.fixtures import RUNTIME_IMAGE, Cluster
 from tests.cluster.places import CHECKOUT
 
 START_SECONDS = 60.0
-
-
-@contextmanager
-def new_namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace for the time of a `with`."""
-    name = f"test-{uuid.uuid4().hex[:10]}"
-    cluster.api.post(
-        "/api/v1/namespaces", {"metadata": {"name": name, "labels": {"headwater.dev/test": "true"}}}
-    )
-    # After the API server was killed the controllers come back one by one, later and later.
-    cluster.api.wait(f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda account: account, 180)
-    try:
-        yield name
-    finally:
-        try:
-            cluster.api.delete(f"/api/v1/namespaces/{name}")
-        except ApiError as error:
-            if error.code not in (404, 409):  # the test has deleted it itself
-                raise
 
 
 @contextmanager

@@ -98,11 +98,7 @@ def engine_of(url: str, *, patience: float = 2.0) -> sqlalchemy.Engine:
         raise RecordsError(
             f"the database {shown(url)} needs the package {error.name!r}", fix=f"pip install {error.name}."
         ) from error
-    except (
-        exc.ArgumentError,
-        exc.NoSuchModuleError,
-        ValueError,
-    ) as error:  # ValueError: a port that is no number
+    except (exc.ArgumentError, exc.NoSuchModuleError, ValueError) as error:  # a port that is no number, too
         raise RecordsError(
             f"the database URL {shown(url)} is not valid: {error}",
             fix="Write it as postgresql://USER:PASSWORD@HOST/NAME, or sqlite:///FILE.",

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.fixtures import Cluster, _held
-from tests.operator.process import new_namespace, running_operator
+from tests.cluster.fixtures import Cluster, _held, new_namespace
+from tests.operator.process import running_operator
 
 pytestmark = [pytest.mark.xdist_group("pods"), pytest.mark.timeout(600)]
 
